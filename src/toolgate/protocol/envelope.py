@@ -1,0 +1,104 @@
+"""JSON-RPC envelopes: find id, method and params; leave the rest as the bytes they came as.
+
+A value that nobody has to look into is never decoded, so numbers beyond 2^53, unknown members and the order of keys
+pass through as they are.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from toolgate.errors import InvalidRequest, ParseError, ToolgateError
+
+__all__ = ["Fields", "Message", "NOTHING", "dump", "error_object", "fields", "failure", "notification", "parse",
+           "request", "response"]
+
+Fields = dict[str, Raw]
+"""A JSON object decoded one level deep: its members' names, and their raw bytes."""
+
+NOTHING: Final[Fields] = {}
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One JSON-RPC message. Members that are absent are UNSET; all others are raw bytes but the method."""
+
+    jsonrpc: str | UnsetType = UNSET
+    id: Raw | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    params: Raw | UnsetType = UNSET
+    result: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+    @property
+    def key(self) -> bytes | None:
+        """The id as it stood on the wire; None for a notification."""
+        return None if self.id is UNSET else bytes(self.id)
+
+
+_decoder: Final = msgspec.json.Decoder(Message)
+_fields: Final = msgspec.json.Decoder(dict[str, Raw])
+_encoder: Final = msgspec.json.Encoder()
+
+
+def parse(body: bytes | bytearray | memoryview) -> Message:
+    """One message. Raises `ParseError` for what is not JSON and `InvalidRequest` for what is not one JSON-RPC 2.0
+    message (2026-07-28, Overview, Messages: an id is a string or an integer)."""
+    try:
+        message = _decoder.decode(body)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InvalidRequest(f"the body is not one JSON-RPC message: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ParseError(f"the body is not JSON: {error}") from None
+    if message.jsonrpc != "2.0":
+        raise InvalidRequest('"jsonrpc" must be "2.0"')
+    if message.id is not UNSET and not _is_id(bytes(message.id)):
+        raise InvalidRequest("an id is a string or an integer")
+    return message
+
+
+def _is_id(raw: bytes) -> bool:
+    return raw[:1] == b'"' or (raw[:1] in b"-0123456789" and not any(sign in raw for sign in b".eE"))
+
+
+def fields(raw: Raw | bytes | UnsetType, what: str = "params") -> Fields:
+    """An object, one level deep. Raises `InvalidRequest` where it is something else."""
+    if raw is UNSET:
+        return {}
+    try:
+        return _fields.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest(f"{what} must be an object") from None
+
+
+def dump(value: Any) -> bytes:
+    """JSON without white space; `Raw` members go out as they came in."""
+    return _encoder.encode(value)
+
+
+def request(key: bytes, method: str, params: bytes | None = None) -> bytes:
+    head = b'{"jsonrpc":"2.0","id":' + key + b',"method":' + dump(method)
+    return head + (b',"params":' + params + b"}" if params is not None else b"}")
+
+
+def notification(method: str, params: bytes | None = None) -> bytes:
+    head = b'{"jsonrpc":"2.0","method":' + dump(method)
+    return head + (b',"params":' + params + b"}" if params is not None else b"}")
+
+
+def response(key: bytes, result: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":' + key + b',"result":' + result + b"}"
+
+
+def failure(key: bytes | None, error: bytes) -> bytes:
+    """An error response; without an id where the request's could not be read."""
+    head = b'{"jsonrpc":"2.0","id":' + (key if key is not None else b"null")
+    return head + b',"error":' + error + b"}"
+
+
+def error_object(error: ToolgateError) -> bytes:
+    """The `error` member for one of our own errors."""
+    body: dict[str, Any] = {"code": error.rpc, "message": error.message}
+    if data := error.data():
+        body["data"] = data
+    return dump(body)

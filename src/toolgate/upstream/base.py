@@ -1,0 +1,99 @@
+"""What the pool, the supervisor of a server and the two kinds of link agree on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from toolgate.model.server import Server
+from toolgate.model.tool import Catalogue, Kind
+from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol.eras import Era
+
+__all__ = ["Events", "Link", "Links", "Memory", "Remembered", "State", "Status"]
+
+
+class State(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    FAILING = "failing"  # down; tried again with back-off
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What can be said of a server at this moment. Times are seconds since the epoch; latency is in seconds."""
+
+    server: Server
+    state: State
+    since: float
+    reason: str = ""
+    hint: str = ""
+    era: Era | None = None
+    version: str = ""
+    latency: float | None = None
+    last_error: str = ""
+    retry_at: float | None = None
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is kept of a server between runs: the era it spoke, and its last good catalogue."""
+
+    era: Era
+    catalogue: Catalogue
+
+
+class Memory(Protocol):
+    """Keeps what was learnt of servers. `fingerprint` changes when the definition does. Never blocks."""
+
+    def recall(self, fingerprint: str) -> Remembered | None: ...
+
+    def remember(self, fingerprint: str, remembered: Remembered) -> None: ...
+
+
+class Events(Protocol):
+    """What the pool tells the rest of the house. Called on the event loop; must not block."""
+
+    def catalogue(self, server: str, catalogue: Catalogue) -> None:
+        """The server's catalogue was read (again)."""
+
+    def state(self, status: Status) -> None:
+        """The server's state changed."""
+
+
+class Link(Protocol):
+    """A live connection to one server, in the server's own era. Many requests are under way on it at once."""
+
+    era: Era
+    version: str
+    catalogue_head: Catalogue
+    """Capabilities, server information and instructions, as the handshake told them; no items yet."""
+
+    async def send(self, call: Call) -> Reply:
+        """Pass one call on. Cancelling the task that awaits this cancels the call at the server."""
+        ...
+
+    async def request(self, method: str, params: bytes | None, timeout: float) -> Reply:
+        """A request of the gateway's own (listing, ping). `params` has no `_meta`."""
+        ...
+
+    async def closed(self) -> str:
+        """Wait for the link's end; the answer says why, in words for a person."""
+        ...
+
+    async def close(self, grace: float) -> None:
+        """End it: let calls go, then stop the process or the session; never takes much longer than `grace` seconds."""
+        ...
+
+
+class Links(Protocol):
+    """How a link is made: `upstream.stdio.connect` or `upstream.http.connect`."""
+
+    async def __call__(
+        self, server: Server, era: Era | None, changed: Callable[[frozenset[Kind]], None]
+    ) -> Link:
+        """`era` is the remembered one, or None to probe. `changed` is called when the server says that lists changed.
+        Raises `StartFailed` with a reason that a person can act on."""
+        ...
