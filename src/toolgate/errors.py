@@ -3,6 +3,7 @@
     ToolgateError
     ├── ConfigError                 a document that cannot be used: file, line, field, reason
     ├── SecretMissing               a reference that no store can answer
+    ├── StoreError                  the database cannot be opened or used
     ├── AccessError
     │   ├── Unauthenticated         no key, or one that is unknown, expired or revoked
     │   └── Forbidden               a foreign Host or Origin, or a caller without the right
@@ -14,7 +15,10 @@
     │   ├── HeaderMismatch          -32020
     │   ├── MissingCapability       -32021
     │   ├── UnsupportedVersion      -32022
-    │   └── RequestTooLarge
+    │   ├── RequestTooLarge
+    │   ├── NotAcceptable           406: media types that cannot be served
+    │   ├── NotFound                404: no such endpoint
+    │   └── SessionUnknown          404: a legacy session that ended or never was
     ├── UpstreamError               a server could not answer
     │   ├── ServerUnavailable       it is down, or starting for too long
     │   ├── StartFailed             why one attempt to reach it failed
@@ -45,15 +49,19 @@ __all__ = [
     "InvalidRequest",
     "MethodNotFound",
     "MissingCapability",
+    "NotAcceptable",
+    "NotFound",
     "ParseError",
     "ProtocolError",
     "RequestTooLarge",
     "ResponseTooLarge",
     "SecretMissing",
     "ServerUnavailable",
+    "SessionUnknown",
     "SignInNeeded",
     "SlowClient",
     "StartFailed",
+    "StoreError",
     "ToolgateError",
     "Unauthenticated",
     "UnsupportedVersion",
@@ -100,6 +108,10 @@ class SecretMissing(ToolgateError):
     code = "secret-missing"
 
 
+class StoreError(ToolgateError):
+    code = "store-unusable"
+
+
 class AccessError(ToolgateError):
     rpc = -31010
 
@@ -119,8 +131,8 @@ class ProtocolError(ToolgateError):
     http = 400
 
     def data(self) -> dict[str, Any]:
-        """Only what the specification defines: a client may compare `data` with its schema."""
-        return self.details
+        """Only what the specification defines, and a hint where we have one: clients compare `data` with its schema."""
+        return {**self.details, "hint": self.hint} if self.hint else self.details
 
 
 class ParseError(ProtocolError):
@@ -163,6 +175,24 @@ class RequestTooLarge(ProtocolError):
     code = "request-too-large"
     rpc = -31020
     http = 413
+
+
+class NotAcceptable(ProtocolError):
+    code = "not-acceptable"
+    rpc = -32600
+    http = 406
+
+
+class NotFound(ProtocolError):
+    code = "not-found"
+    rpc = -31022
+    http = 404
+
+
+class SessionUnknown(ProtocolError):
+    code = "session-unknown"
+    rpc = -31023
+    http = 404
 
 
 class UpstreamError(ToolgateError):

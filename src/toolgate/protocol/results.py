@@ -1,0 +1,99 @@
+"""Results and errors that cross from one era to the other.
+
+Between sides of the same era the bytes are passed on as they came. Across eras only the members that an era defines
+for every result are added or taken away (2026-07-28, Overview, ResultType; Caching, Cacheable Results).
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from toolgate.errors import EraMismatch
+from toolgate.protocol.envelope import dump, fields
+from toolgate.protocol.eras import SERVER_INFO, Era
+
+__all__ = ["adapt_error", "adapt_result", "complete", "error_code"]
+
+_COMPLETE: Final = Raw(b'"complete"')
+_MODERN_MEMBERS: Final = ("resultType", "ttlMs", "cacheScope")
+_CACHEABLE: Final = frozenset({"resources/read"})
+
+# A modern server must not emit these two (2026-07-28, Overview, Error Codes).
+_RESOURCE_NOT_FOUND: Final = -32002
+_URL_ELICITATION_REQUIRED: Final = -32042
+_INVALID_PARAMS: Final = -32602
+
+
+class _Error(msgspec.Struct):
+    code: int
+
+
+_error_code: Final = msgspec.json.Decoder(_Error)
+
+
+def adapt_result(result: bytes, method: str, *, link: Era, client: Era, server: str, server_info: bytes) -> bytes:
+    """The `result` of a server of one era in the shape that a client of the other expects.
+
+    Raises `EraMismatch` for a result that the client's era has no words for.
+    """
+    if link is client:
+        return result
+    if client is Era.MODERN:
+        return complete(result, server_info, cacheable=method in _CACHEABLE)
+    return _without_modern_members(result, server)
+
+
+def complete(result: bytes, server_info: bytes, *, cacheable: bool = False) -> bytes:
+    """A modern result out of a legacy one. A hint that the server itself gave is left alone."""
+    members = fields(result, "a result")
+    members.setdefault("resultType", _COMPLETE)
+    if cacheable:
+        members.setdefault("ttlMs", Raw(b"0"))
+        members.setdefault("cacheScope", Raw(b'"private"'))
+    if server_info:
+        meta = fields(members["_meta"], "_meta") if "_meta" in members else {}
+        meta.setdefault(SERVER_INFO, Raw(server_info))
+        members["_meta"] = Raw(dump(meta))
+    return dump(members)
+
+
+def _without_modern_members(result: bytes, server: str) -> bytes:
+    members = fields(result, "a result")
+    kind = members.get("resultType", _COMPLETE)
+    if bytes(kind) != bytes(_COMPLETE):
+        raise EraMismatch(
+            f"server {server!r} answered with a result of type {bytes(kind).decode()}, which this client's revision "
+            "of MCP cannot express",
+            hint="connect with a client that speaks revision 2026-07-28",
+            server=server,
+        )
+    for member in _MODERN_MEMBERS:
+        members.pop(member, None)
+    return dump(members)
+
+
+def adapt_error(error: bytes, *, link: Era, client: Era, server: str) -> bytes:
+    """The `error` of a server of one era as the other era spells it: only two legacy codes need another word."""
+    if link is client or client is Era.LEGACY:
+        return error
+    code = error_code(error)
+    if code == _URL_ELICITATION_REQUIRED:
+        raise EraMismatch(
+            f"server {server!r} asks the person to open a URL first, which cannot be passed on to this client yet",
+            hint="connect with a client that speaks revision 2025-11-25",
+            server=server,
+        )
+    if code != _RESOURCE_NOT_FOUND:
+        return error
+    members = fields(error, "an error")
+    members["code"] = Raw(str(_INVALID_PARAMS).encode())
+    return dump(members)
+
+
+def error_code(error: bytes) -> int:
+    """The code of an error object; 0 where it has none that is an integer."""
+    try:
+        return _error_code.decode(error).code
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return 0
