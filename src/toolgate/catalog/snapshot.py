@@ -1,54 +1,66 @@
 """The immutable view of everything routable. It is built beside the road and swapped as a whole."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 from toolgate.model.tool import Kind
 
-__all__ = ["Listing", "Route", "Snapshot", "View"]
+__all__ = ["EMPTY", "Entry", "Listing", "Route", "Snapshot", "View"]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where an exposed name leads: the server, and what the server itself calls the thing."""
+    """Where an exposed name leads: the server, what the server itself calls the thing, and how it listed it.
+
+    `raw` is empty for a resource that is reached without having been listed.
+    """
 
     server: str
     name: str
-    raw: bytes = b""
+    raw: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+class Entry(NamedTuple):
+    """One line of a list: the name a client sees, where it leads, and its JSON under that name."""
+
+    name: str
+    route: Route
+    item: bytes
+
+
 class Listing:
-    """One list as a client sees it: exposed name → route, in order, and the JSON of each item under that name."""
+    """One list as a client sees it: its entries in order, and the way from a name to its place."""
 
-    routes: Mapping[str, Route]
-    items: tuple[bytes, ...]
-    names: tuple[str, ...]
-    positions: Mapping[str, int]
+    __slots__ = ("entries", "items", "positions")
 
-    @classmethod
-    def of(cls, entries: Iterable[tuple[str, Route, bytes]]) -> "Listing":
-        listed = list(entries)
-        names = tuple(name for name, _, _ in listed)
-        return cls(
-            routes=MappingProxyType({name: route for name, route, _ in listed}),
-            items=tuple(item for _, _, item in listed),
-            names=names,
-            positions=MappingProxyType({name: at for at, name in enumerate(names)}),
-        )
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries: tuple[Entry, ...] = tuple(entries)
+        self.items: tuple[bytes, ...] = tuple(entry.item for entry in self.entries)
+        self.positions: Mapping[str, int] = {entry.name: at for at, entry in enumerate(self.entries)}
+
+    def route(self, name: str) -> Route | None:
+        at = self.positions.get(name)
+        return None if at is None else self.entries[at].route
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
-EMPTY = Listing.of(())
+EMPTY: Final = Listing(())
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one endpoint shows. `servers` are the names of the servers behind it, in order."""
+    """What one endpoint shows.
+
+    `servers` are the names of those behind it, in order. `server_info` is how the endpoint introduces itself.
+    """
 
     listings: Mapping[Kind, Listing]
     servers: tuple[str, ...]
-    capabilities: Mapping[str, object]
+    capabilities: Mapping[str, Any]
+    server_info: Mapping[str, Any]
     instructions: str = ""
 
     def of(self, kind: Kind) -> Listing:
@@ -57,7 +69,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Views by endpoint path: `/mcp`, `/servers/{server}/mcp`, `/virtual/{name}/mcp`."""
+    """Views by endpoint: `/mcp`, `/servers/{server}/mcp`, `/virtual/{name}/mcp`."""
 
     revision: int
     views: Mapping[str, View]
