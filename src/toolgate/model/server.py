@@ -79,7 +79,8 @@ def _flaws_of_child(child: Stdio) -> Iterator[Flaw]:
             yield Flaw("env", "has a name that no environment variable can have")
         texts[f"env.{name}"] = value.text
     yield from (
-        Flaw(field, "has a character that no process can be given") for field, text in texts.items()
+        Flaw(field, "has a character that no process can be given")
+        for field, text in texts.items()
         if not _passable(text)
     )
 

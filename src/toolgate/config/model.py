@@ -1,0 +1,316 @@
+"""The one configuration document, `toolgate.yaml`: its settings, their defaults and what they mean."""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from toolgate.model.names import is_server_name, server_name
+from toolgate.model.secretref import MASK, Template
+from toolgate.model.server import DEFAULT_TIMEOUT, Http, Stdio, flaw
+
+__all__ = [
+    "DEFAULT_SOURCES",
+    "Access",
+    "Document",
+    "Limits",
+    "Pick",
+    "ServerEntry",
+    "SourceEntry",
+    "VirtualServer",
+]
+
+DEFAULT_SOURCES: Final = ("cursor", "claude-desktop", "claude-code", "vscode", "environment")
+MAX_SECONDS: Final = 86_400.0
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|KiB|MB|MiB|GB|GiB)?")
+_UNITS: Final = {"B": 1, "KB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
+_LISTEN: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>\d{1,5})")
+_EXPOSED: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_USER_INFO: Final = re.compile(r"://[^/?#]*@")
+_GLOB: Final = re.compile(r"[*?\[]")
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("should be a number")  # noqa: TRY004  # what pydantic collects
+    return value
+
+
+def _size(value: Any) -> Any:
+    if not isinstance(value, str):
+        return _not_bool(value)
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError('should be a number of bytes, or text such as "4MiB"')
+    return int(float(match[1]) * _UNITS[match[2] or "B"])
+
+
+def _listen(value: str) -> str:
+    match = _LISTEN.fullmatch(value)
+    if match is None or int(match["port"]) > 0xFFFF:
+        raise ValueError("should be an address and a port, such as 127.0.0.1:8765 or [::1]:8765")
+    return value
+
+
+def _database(value: str) -> str:
+    scheme = value.partition("://")[0].partition("+")[0]
+    if value != "sqlite" and ("://" not in value or scheme not in {"sqlite", "postgresql"}):
+        raise ValueError('should be "sqlite", or a URL that begins with sqlite+aiosqlite:// or postgresql+asyncpg://')
+    return value
+
+
+def _without_password(url: str) -> str:
+    return _USER_INFO.sub(f"://{MASK}@", url)
+
+
+def _name(value: str) -> str:
+    if not is_server_name(value):
+        raise ValueError(
+            "a name has letters, digits, - and _, at most 32 of them, no __ and no _ at its end; "
+            f"the nearest is `{server_name(value)}`"
+        )
+    return value
+
+
+def _template(value: Any) -> Template:
+    if isinstance(value, bool):
+        return Template(str(value).lower())
+    if isinstance(value, str | int | float | Template):
+        return Template.of(value)
+    raise ValueError("should be text")
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: member for name, member in value.items() if member is not None}
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(gt=0),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}),
+]
+Name = Annotated[str, AfterValidator(_name)]
+# What is written in a definition may hold a secret. It is dumped masked, so that a document can always be shown.
+Text = Annotated[
+    Template,
+    PlainValidator(_template),
+    PlainSerializer(Template.display, return_type=str),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+Texts = Annotated[Mapping[str, Text], BeforeValidator(_without_nulls)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, serialize_by_alias=True
+    )
+
+
+class Limits(_Part):
+    """How large messages may be. Bytes, or text such as 4MiB."""
+
+    request_bytes: Size = 4 * 2**20
+    """The largest request that a client may send."""
+    response_bytes: Size = 32 * 2**20
+    """The largest answer that a server may give."""
+
+
+class SourceEntry(_Part):
+    """A place where servers are found: its name, or its name with options."""
+
+    name: Literal["cursor", "claude-desktop", "claude-code", "vscode", "environment"]
+    """Which source."""
+    project: str | None = None
+    """A folder whose project file is read too. Running what a repository names needs your word: this is it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {value: None}
+        if isinstance(value, SourceEntry) or (isinstance(value, Mapping) and "name" in value):
+            return value
+        if not isinstance(value, Mapping) or len(value) != 1:
+            raise ValueError("should be the name of a source, or one name with its options")
+        [(name, options)] = value.items()
+        if name not in DEFAULT_SOURCES:
+            near = "".join(f"; did you mean `{match}`?" for match in get_close_matches(str(name), DEFAULT_SOURCES, 1))
+            raise ValueError(f"there is no source `{name}` ({', '.join(DEFAULT_SOURCES)}){near}")
+        if options is not None and not isinstance(options, Mapping):
+            raise ValueError(f"the options of `{name}` should be a mapping")
+        return {"name": name, **(options or {})}
+
+    @model_validator(mode="after")
+    def _has_project_files(self) -> Self:
+        if self.project is not None and self.name in {"claude-desktop", "environment"}:
+            raise ValueError(f"`{self.name}` has no project files")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        options = {"type": "object", "additionalProperties": False, "properties": {"project": {"type": "string"}}}
+        named = {name: {"anyOf": [{"type": "null"}, options]} for name in DEFAULT_SOURCES}
+        return {
+            "description": schema["description"],
+            "anyOf": [
+                {"enum": list(DEFAULT_SOURCES)},
+                {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": named,
+                 "additionalProperties": False},
+            ],
+        }  # fmt: skip
+
+
+class ServerEntry(_Part):
+    """One server: `command` starts a child process, `url` reaches a server over Streamable HTTP.
+
+    `${NAME}` and `${NAME:-default}` in command, args, env, url and headers are looked up in the environment and .env.
+    """
+
+    command: Text | None = Field(default=None, repr=False)
+    """The program to start."""
+    args: tuple[Text, ...] = Field(default=(), repr=False)
+    """Its arguments."""
+    env: Texts = Field(default_factory=dict, repr=False)
+    """Environment variables for it. It gets these and a short safe list, not the gateway's own."""
+    cwd: str | None = None
+    """The folder that it starts in, relative to the folder of this file."""
+    url: Text | None = Field(default=None, repr=False)
+    """Where the server is reached: http:// or https://."""
+    headers: Texts = Field(default_factory=dict, repr=False)
+    """HTTP headers for every request to it."""
+    timeout: Seconds | None = None
+    """Seconds that a call may take."""
+    tool_timeouts: Mapping[str, Seconds] = Field(default_factory=dict)
+    """Seconds that a call of one tool may take, by the tool's own name."""
+    disabled: bool = False
+    """Leaves this server out, and any of the same name that other sources have."""
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if self.command is None and self.url is None:
+            if self.disabled:
+                return self
+            raise ValueError("needs a `command` to start or a `url` to reach")
+        if self.command is not None and self.url is not None:
+            raise ValueError("has both a `command` and a `url`; keep one")
+        given = self.model_fields_set
+        if foreign := given & ({"headers"} if self.command is not None else {"args", "env", "cwd"}):
+            owner = "url" if self.command is not None else "command"
+            raise ValueError(f"`{min(foreign)}` goes with `{owner}`")
+        transport = self.transport
+        if found := flaw(transport) if transport is not None else None:
+            raise PydanticCustomError("flaw", "{reason}", found._asdict())
+        return self
+
+    @property
+    def transport(self) -> Stdio | Http | None:
+        """None for an entry that only says `disabled`."""
+        if self.command is not None:
+            return Stdio(self.command, self.args, self.env, self.cwd)
+        return Http(self.url, self.headers) if self.url is not None else None
+
+
+class Pick(_Part):
+    """A glob over the names on /mcp (`github__search_*`), or one name with another to show it under."""
+
+    name: str = Field(min_length=1)
+    """The name on /mcp, or a glob over the names."""
+    shown_as: str | None = Field(default=None, alias="as")
+    """The name that clients of the virtual server see."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _renames_one(self) -> Self:
+        if self.shown_as is not None and _GLOB.search(self.name):
+            raise ValueError("`as` renames one thing, so `name` cannot be a glob")
+        if self.shown_as is not None and not _EXPOSED.fullmatch(self.shown_as):
+            raise ValueError("`as` has letters, digits, - and _, at most 64 of them")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = handler.resolve_ref_schema(handler(core_schema))
+        return {"description": schema.pop("description"), "anyOf": [{"type": "string", "minLength": 1}, schema]}
+
+
+class VirtualServer(_Part):
+    """A bundle of things from several servers, served at /virtual/{name}/mcp."""
+
+    tools: tuple[Pick, ...] = ()
+    """Which tools."""
+    prompts: tuple[Pick, ...] = ()
+    """Which prompts."""
+    resources: tuple[str, ...] = ()
+    """Which resources and templates: globs over their URIs."""
+
+
+class Access(_Part):
+    """Who may call."""
+
+    anonymous: Literal["local", "never"] = "local"
+    """`local`: programs on this machine need no key while the gateway listens on loopback. `never`: all need one."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that this gateway is reached under, next to its own address (checked against the Host header)."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins whose pages may call, such as https://app.example.com."""
+
+
+class Document(_Part):
+    """The whole of toolgate.yaml."""
+
+    version: Literal[1]
+    """The version of this format."""
+    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8765"
+    """Address and port. On another address than loopback, callers need keys."""
+    database: Annotated[str, AfterValidator(_database), PlainSerializer(_without_password)] = Field(
+        default="sqlite", repr=False
+    )
+    """`sqlite` (a file in the user's state folder), or an SQLAlchemy URL."""
+    timeout: Seconds = DEFAULT_TIMEOUT
+    """Seconds that a call may take where its server or tool has no other."""
+    start_timeout: Seconds = 60.0
+    """Seconds that a server may take to start."""
+    drain: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)] = 10.0
+    """Seconds that calls in flight are given when the gateway stops."""
+    limits: Limits = Limits()
+    """How large messages may be."""
+    sources: tuple[SourceEntry, ...] = tuple(SourceEntry(name=name) for name in DEFAULT_SOURCES)
+    """Where servers are found besides `servers`. Earlier wins on a clash of names; the clash is reported."""
+    servers: Mapping[Name, ServerEntry] = Field(default_factory=dict)
+    """Servers by name. These win over all that the sources find."""
+    virtual_servers: Mapping[Name, VirtualServer] = Field(default_factory=dict)
+    """Virtual servers by name."""
+    access: Access = Access()
+    """Who may call."""
+
+    @property
+    def host(self) -> str:
+        """The address to listen on, without brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
