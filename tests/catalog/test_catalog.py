@@ -157,7 +157,8 @@ def read_all(catalog: Catalog) -> list[str]:
     names: list[str] = []
     cursor: str | None = None
     while True:
-        members: dict[str, Any] = json.loads(b"{" + page(catalog.current.views[ALL].of(Kind.TOOLS), "tools", cursor) + b"}")
+        listing = catalog.current.views[ALL].of(Kind.TOOLS)
+        members: dict[str, Any] = json.loads(b"{" + page(listing, "tools", cursor) + b"}")
         names += [tool["name"] for tool in members["tools"]]
         cursor = members.get("nextCursor")
         if cursor is None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from toolgate.catalog.memory import CatalogueMemory
 from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.protocol.eras import Era
 from toolgate.store.catalogues import KEPT, Catalogues, SeenServer
 from toolgate.store.database import Database
-from toolgate.catalog.memory import CatalogueMemory
 from toolgate.upstream.base import Remembered
 
 
