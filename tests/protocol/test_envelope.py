@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolgate.errors import DeadlineExceeded, InvalidRequest, ParseError
+from toolgate.errors import DeadlineExceeded, InvalidParams, InvalidRequest, ParseError
 from toolgate.protocol.envelope import dump, error_object, failure, fields, notification, parse, request, response
 
 json_values = st.recursive(
@@ -71,7 +71,7 @@ def test_nesting_without_end_is_refused_and_not_followed() -> None:
 @pytest.mark.parametrize("params", [b"[]", b"1", b'"text"', b"null"])
 def test_params_that_are_not_an_object_are_refused(params: bytes) -> None:
     message = parse(b'{"jsonrpc":"2.0","id":1,"method":"m","params":' + params + b"}")
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidParams):
         fields(message.params)
 
 

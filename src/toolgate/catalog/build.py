@@ -60,7 +60,7 @@ def _mirrored(catalogue: Catalogue | None) -> Mapping[str, Any]:
     """The capabilities that a server declares, as far as the gateway carries them."""
     if catalogue is None or not catalogue.capabilities:
         return _EVERYTHING
-    declared = {name: value for name, value in catalogue.capabilities.items() if name not in {"tasks"}}
+    declared = {name: value for name, value in catalogue.capabilities.items() if name != "tasks"}
     for name in ("tools", "prompts", "resources"):
         if name in declared:
             declared[name] = {"listChanged": True}

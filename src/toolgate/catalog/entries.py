@@ -55,13 +55,11 @@ def aggregate(kind: Kind, by_server: Iterable[tuple[str, list[Entry]]]) -> Itera
     taken: set[str] = set()
     for server, entries in by_server:
         for entry in entries:
-            if entry.name in taken:
-                second = address(server, entry.name)
-                if second in taken:
-                    continue
-                entry = renamed(entry, kind, second)
-            taken.add(entry.name)
-            yield entry
+            name = address(server, entry.name) if entry.name in taken else entry.name
+            if name in taken:
+                continue
+            taken.add(name)
+            yield entry if name == entry.name else renamed(entry, kind, name)
 
 
 def exposed(server: str, kind: Kind, catalogue: Catalogue) -> list[Entry]:

@@ -5,12 +5,11 @@ from functools import partial, reduce
 from typing import Final
 
 from toolgate.pipeline.stage import Proceed, Stage
-from toolgate.pipeline.stages.deadline import deadline
 from toolgate.pipeline.stages.record import record
 
 __all__ = ["STAGES", "pipeline"]
 
-STAGES: Final[Sequence[Stage]] = (record, deadline)
+STAGES: Final[Sequence[Stage]] = (record,)
 
 
 def pipeline(end: Proceed, stages: Sequence[Stage] = STAGES) -> Proceed:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from toolgate.errors import InvalidRequest, ParseError, ToolgateError
+from toolgate.errors import InvalidParams, InvalidRequest, ParseError, ToolgateError
 
 __all__ = ["Fields", "Message", "NOTHING", "dump", "error_object", "fields", "failure", "notification", "parse",
            "request", "response"]
@@ -62,13 +62,13 @@ def _is_id(raw: bytes) -> bool:
 
 
 def fields(raw: Raw | bytes | UnsetType, what: str = "params") -> Fields:
-    """An object, one level deep. Raises `InvalidRequest` where it is something else."""
+    """An object, one level deep; nothing at all is an empty one. Raises `InvalidParams` where it is something else."""
     if raw is UNSET:
         return {}
     try:
         return _fields.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidRequest(f"{what} must be an object") from None
+        raise InvalidParams(f"{what} must be an object") from None
 
 
 def dump(value: Any) -> bytes:

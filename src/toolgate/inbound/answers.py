@@ -1,0 +1,173 @@
+"""What each method is answered with: lists from the snapshot, calls from the servers behind it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from toolgate.catalog.addresses import locate
+from toolgate.catalog.pages import page
+from toolgate.catalog.snapshot import Route, View
+from toolgate.errors import InvalidParams, MethodNotFound, ProtocolError, ToolgateError
+from toolgate.inbound.exchange import Exchange, Outcome
+from toolgate.model.tool import Kind
+from toolgate.pipeline.call import Call, Reply
+from toolgate.pipeline.stage import Proceed
+from toolgate.protocol.envelope import Fields, dump, error_object, failure, fields, response
+from toolgate.protocol.eras import MODERN_VERSIONS, SERVER_INFO, Era
+from toolgate.protocol.results import error_code
+
+__all__ = ["Answers", "Method", "optional_text", "refusal", "text"]
+
+log = logging.getLogger("toolgate.inbound")
+
+Method = Callable[[Exchange], Awaitable[Reply]]
+
+_LISTS: Final = {kind.method: kind for kind in Kind}
+_text: Final = msgspec.json.Decoder(str)
+
+# 2026-07-28, Streamable HTTP: which HTTP status goes with which error.
+_STATUS: Final = {-32700: 400, -32600: 400, -32602: 400, -32020: 400, -32021: 400, -32022: 400, -32601: 404}
+
+
+class Answers:
+    """`proceed` is the pipeline; `timeout` says how many seconds a call over a route may take."""
+
+    def __init__(self, proceed: Proceed, timeout: Callable[[Route], float]) -> None:
+        self._proceed = proceed
+        self._timeout = timeout
+        shared: dict[str, Method] = {
+            **dict.fromkeys(_LISTS, self._list),
+            "tools/call": self._tool,
+            "prompts/get": self._prompt,
+            "resources/read": self._resource,
+            "completion/complete": self._completion,
+        }
+        self.methods: Mapping[Era, dict[str, Method]] = {
+            Era.MODERN: {**shared, "server/discover": _discover},
+            Era.LEGACY: {**shared, "ping": _ping},
+        }
+
+    async def answer(self, exchange: Exchange) -> Outcome:
+        """The response to one request. Never raises but for cancellation."""
+        try:
+            reply = await self.methods[exchange.era].get(exchange.method, _unknown)(exchange)
+        except ToolgateError as error:
+            return refusal(error, exchange.key, exchange.era)
+        except Exception:  # the last boundary before the client: reported whole to the log, and by its id to the client
+            log.exception("request %s (%s) failed", exchange.id, exchange.method)
+            internal = ToolgateError(f"the gateway failed on this request; its log has it under {exchange.id}")
+            return refusal(internal, exchange.key, exchange.era)
+        if not reply.is_error:
+            return Outcome(response(exchange.key, reply.payload))
+        status = _STATUS.get(error_code(reply.payload), 200) if exchange.era is Era.MODERN else 200
+        return Outcome(failure(exchange.key, reply.payload), status)
+
+    async def _list(self, exchange: Exchange) -> Reply:
+        kind = _LISTS[exchange.method]
+        cursor = optional_text(exchange.params, "cursor")
+        members = page(exchange.view.of(kind), kind.value, cursor)
+        if exchange.era is Era.LEGACY:
+            return Reply(b"{" + members + b"}")
+        return Reply(b'{"resultType":"complete",' + members + b"," + _closing(exchange.view))
+
+    async def _tool(self, exchange: Exchange) -> Reply:
+        return await self._call(exchange, _named(exchange, Kind.TOOLS, "tool"))
+
+    async def _prompt(self, exchange: Exchange) -> Reply:
+        return await self._call(exchange, _named(exchange, Kind.PROMPTS, "prompt"))
+
+    async def _resource(self, exchange: Exchange) -> Reply:
+        return await self._call(exchange, locate(exchange.view, text(exchange.params, "uri")))
+
+    async def _completion(self, exchange: Exchange) -> Reply:
+        reference = fields(exchange.params.get("ref", Raw(b"null")), "ref")
+        if optional_text(reference, "type") == "ref/prompt":
+            return await self._call(exchange, _named(exchange, Kind.PROMPTS, "prompt", reference))
+        uri = text(reference, "uri")
+        route = exchange.view.of(Kind.TEMPLATES).route(uri) or locate(exchange.view, uri)
+        return await self._call(exchange, route)
+
+    async def _call(self, exchange: Exchange, route: Route) -> Reply:
+        return await self._proceed(
+            Call(
+                id=exchange.id,
+                principal=exchange.principal,
+                method=exchange.method,
+                params=exchange.params,
+                meta=exchange.meta,
+                era=exchange.era,
+                version=exchange.version,
+                route=route,
+                snapshot=exchange.snapshot,
+                channel=exchange.channel,
+                timeout=self._timeout(route),
+                log_level=exchange.log_level,
+            )
+        )
+
+
+def refusal(error: ToolgateError, key: bytes | None, era: Era) -> Outcome:
+    """A response that carries one of our own errors. Inside a legacy session the HTTP status stays 200: its clients
+    take any other for a failure of the transport."""
+    status = error.http if era is Era.MODERN or not isinstance(error, ProtocolError) else 200
+    return Outcome(failure(key, error_object(error)), status)
+
+
+async def _unknown(exchange: Exchange) -> Reply:
+    raise MethodNotFound(f"method {exchange.method!r} is not known in MCP {exchange.version}")
+
+
+async def _ping(exchange: Exchange) -> Reply:
+    return Reply(b"{}")
+
+
+async def _discover(exchange: Exchange) -> Reply:
+    view = exchange.view
+    head: dict[str, Any] = {
+        "resultType": "complete",
+        "supportedVersions": MODERN_VERSIONS,
+        "capabilities": view.capabilities,
+    }
+    if view.instructions:
+        head["instructions"] = view.instructions
+    return Reply(dump(head)[:-1] + b"," + _closing(view))
+
+
+def _closing(view: View) -> bytes:
+    """The members that end a cacheable modern result. The snapshot may change at any time and its changes are
+    announced, so a result is stale at once and belongs to this caller."""
+    return b'"ttlMs":0,"cacheScope":"private","_meta":' + dump({SERVER_INFO: view.server_info}) + b"}"
+
+
+def _named(exchange: Exchange, kind: Kind, noun: str, holder: Fields | None = None) -> Route:
+    name = text(exchange.params if holder is None else holder, "name")
+    route = exchange.view.of(kind).route(name)
+    if route is None:
+        # 2025-11-25 and 2026-07-28, Tools, Error Handling: an unknown tool is -32602.
+        raise InvalidParams(f"there is no {noun} {name!r} here; {noun}s/list names those that there are", name=name)
+    return route
+
+
+def text(holder: Fields, member: str) -> str:
+    """A member that must be there and must be a string."""
+    value = optional_text(holder, member)
+    if value is None:
+        raise InvalidParams(f"{member!r} is missing")
+    return value
+
+
+def optional_text(holder: Fields, member: str) -> str | None:
+    raw = holder.get(member)
+    if raw is None:
+        return None
+    try:
+        return _text.decode(raw)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        if bytes(raw) == b"null":
+            return None
+        raise InvalidParams(f"{member!r} must be a string") from None
+
+

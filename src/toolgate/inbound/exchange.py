@@ -1,0 +1,41 @@
+"""One request that a client made, in whichever era and over whichever transport it came."""
+
+from dataclasses import dataclass
+
+from toolgate.catalog.snapshot import Snapshot, View
+from toolgate.model.principal import Principal
+from toolgate.pipeline.call import Channel
+from toolgate.protocol.envelope import Fields
+from toolgate.protocol.eras import Era
+
+__all__ = ["Exchange", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """`id` names the request in logs and in `X-Request-Id`; `key` is the JSON-RPC id as it stood on the wire."""
+
+    id: str
+    key: bytes
+    method: str
+    params: Fields
+    meta: Fields
+    era: Era
+    version: str
+    principal: Principal
+    endpoint: str
+    snapshot: Snapshot
+    channel: Channel
+    log_level: str | None
+
+    @property
+    def view(self) -> View:
+        return self.snapshot.views[self.endpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The whole JSON-RPC response, and the HTTP status that goes with it where the stream has not begun."""
+
+    body: bytes
+    status: int = 200

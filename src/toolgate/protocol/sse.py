@@ -1,0 +1,109 @@
+"""Server-sent events, as bytes.
+
+Only CR, LF and CRLF end a line. Python's `str.splitlines` also splits at U+2028 and others, which JSON may hold
+unescaped, so nothing here is decoded to text before its lines are known.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Decoder", "Event", "EventTooLarge", "encode"]
+
+_BREAK: Final = re.compile(rb"\r\n|\r|\n")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class EventTooLarge(ValueError):  # noqa: N818  # named like the others in errors.py
+    """One event, or one line of it, is larger than the decoder's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. `id` is the stream's last event id at that point, not only one that this event brought."""
+
+    event: str
+    data: bytes
+    id: str = ""
+
+
+def encode(data: bytes, event: str = "message", id: str | None = None) -> bytes:  # noqa: A002  # the field's name
+    """One event with its closing blank line. Line breaks in `data` arrive as LF."""
+    head = b"event: " + event.encode() + b"\n"
+    if id is not None:
+        head += b"id: " + id.encode() + b"\n"
+    if b"\n" in data or b"\r" in data:
+        data = b"\ndata: ".join(_BREAK.split(data))
+    return head + b"data: " + data + b"\n\n"
+
+
+class Decoder:
+    """Events out of chunks that are cut anywhere. Holds at most `limit` bytes; no byte is looked at twice.
+
+    `last_id` and `retry` (milliseconds) are what a reconnection needs.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.last_id = ""
+        self.retry: int | None = None
+        self._limit = limit
+        self._partial = bytearray()
+        self._data: list[bytes] = []
+        self._size = 0
+        self._event = ""
+        self._after_cr = False
+        self._at_start = True
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that this chunk completes. Raises `EventTooLarge`."""
+        if self._after_cr and chunk:
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        events: list[Event] = []
+        for piece in chunk.splitlines(keepends=True):
+            line = piece.rstrip(b"\r\n")
+            self._grow(len(line))
+            if len(line) == len(piece):
+                self._partial += piece
+            elif event := self._line(self._whole(line)):
+                events.append(event)
+        self._after_cr = chunk.endswith(b"\r")
+        return events
+
+    def _grow(self, count: int) -> None:
+        self._size += count
+        if self._size > self._limit:
+            raise EventTooLarge(f"an event is larger than {self._limit} bytes")
+
+    def _whole(self, end: bytes) -> bytes:
+        if self._partial:
+            end = bytes(self._partial + end)
+            self._partial.clear()
+        if self._at_start:
+            self._at_start = False
+            return end.removeprefix(_BOM)
+        return end
+
+    def _line(self, line: bytes) -> Event | None:
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+            return None
+        self._size -= len(line)
+        if name == b"event":
+            self._event = value.decode("utf-8", "replace")
+        elif name == b"id" and b"\0" not in value:
+            self.last_id = value.decode("utf-8", "replace")
+        elif name == b"retry" and value.isdigit() and len(value) < 10:
+            self.retry = int(value)
+        return None
+
+    def _dispatch(self) -> Event | None:
+        data, event = self._data, self._event
+        self._data, self._event, self._size = [], "", 0
+        if not data:
+            return None
+        return Event(event or "message", data[0] if len(data) == 1 else b"\n".join(data), self.last_id)
