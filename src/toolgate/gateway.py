@@ -1,0 +1,190 @@
+"""The gateway: every room of it, put together; opened, reloaded, drained and closed."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Self
+
+from toolgate.catalog.memory import CatalogueMemory
+from toolgate.catalog.refresh import Catalog
+from toolgate.catalog.snapshot import Route
+from toolgate.catalog.virtual import Bundle, Pick
+from toolgate.config.load import Loaded
+from toolgate.config.model import Document
+from toolgate.control.app import Control
+from toolgate.control.report import entry
+from toolgate.errors import ServerUnavailable
+from toolgate.identity.access import Access, allows_anonymous, check_listen
+from toolgate.identity.authenticate import Authenticator
+from toolgate.inbound.announce import Announcer
+from toolgate.inbound.answers import Answers
+from toolgate.inbound.app import App
+from toolgate.inbound.http import StreamableHttp
+from toolgate.inbound.rebinding import Hosts
+from toolgate.inbound.sessions import Sessions
+from toolgate.model.secretref import Secret, Template
+from toolgate.model.server import DEFAULT_TIMEOUT, Provenance, Server, Stdio
+from toolgate.model.tool import Catalogue, Kind
+from toolgate.pipeline.build import pipeline
+from toolgate.pipeline.call import Call, Reply
+from toolgate.secrets.child_environment import child_environment
+from toolgate.store.database import Database
+from toolgate.store.folder import private_key
+from toolgate.upstream.base import Status
+from toolgate.upstream.pool import Pool
+
+__all__ = ["DEMO", "Gateway"]
+
+DEMO: Final = Server(
+    name="demo",
+    transport=Stdio(Template(sys.executable), (Template("-m"), Template("toolgate.demo.server"))),
+    provenance=Provenance("demo"),
+)
+"""What is served where no server is configured anywhere, so that the first minute shows something that works."""
+
+
+class Gateway:
+    """One running gateway. `open` returns at once; its servers start in the background."""
+
+    def __init__(self, loaded: Loaded, read: Callable[[], Loaded]) -> None:
+        self.loaded = loaded
+        self._read = read
+        self._reloading = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._watchers: set[Callable[[], None]] = set()
+        self._draining = asyncio.Event()
+        self._catalog = Catalog()
+        self._sessions = Sessions()
+        self._announcer = Announcer(self._catalog, self._sessions, self._draining)
+
+    @classmethod
+    async def open(
+        cls, loaded: Loaded, *, read: Callable[[], Loaded], state: Path, token: str = "", host: str | None = None
+    ) -> Self:
+        """`read` loads the configuration anew; `token` lets this user's own programs in; `host` is where it listens,
+        if not where the document says. Raises `ConfigError` and `StoreError`."""
+        gateway = cls(loaded, read)
+        try:
+            await gateway._provision(state, token, host or loaded.document.host)
+            await gateway._apply(loaded)
+        except BaseException:
+            await gateway._stack.aclose()
+            raise
+        return gateway
+
+    async def _provision(self, state: Path, token: str, host: str) -> None:
+        document = self.loaded.document
+        database = await Database.open(document.database, state)
+        self._stack.push_async_callback(database.close)
+        keys = await Authenticator.open(database)
+        self._stack.push_async_callback(keys.close)
+        check_listen(host, document.access.anonymous, keys.has_keys)
+        memory = await CatalogueMemory.open(database)
+        self._stack.push_async_callback(memory.close)
+        self._pool = Pool(
+            self._resolve,
+            memory,
+            self,
+            response_bytes=document.limits.response_bytes,
+            start_timeout=document.start_timeout,
+            environment=partial(child_environment, os.environ),
+            fingerprint_key=await asyncio.to_thread(private_key, state),
+        )
+        access = Access(keys, anonymous=allows_anonymous(host, document.access.anonymous), token=token)
+        answers = Answers(pipeline(self._send), self._timeout)
+        self.app = App(
+            StreamableHttp(self._catalog, answers, self._sessions, self._announcer, document.limits.request_bytes),
+            Control(self),
+            hosts=Hosts(host, document.access.allowed_hosts, document.access.allowed_origins),
+            authenticate=access.principal,
+            ready=lambda: not self._draining.is_set(),
+        )
+
+    async def _apply(self, loaded: Loaded) -> None:
+        """Swap: what is routable first, then what runs."""
+        self.loaded = loaded
+        servers = loaded.servers or (DEMO,)
+        self._catalog.configure([server.name for server in servers], _bundles(loaded.document))
+        await self._pool.apply(servers)
+        self._changed()
+
+    async def reload(self) -> Loaded:
+        """Validate, then swap. A `ConfigError` leaves all as it was. One at a time."""
+        async with self._reloading:
+            loaded = await asyncio.to_thread(self._read)
+            await self._apply(loaded)
+            return loaded
+
+    async def settled(self, timeout: float) -> None:
+        """Wait until every server is ready or failing, for at most `timeout` seconds."""
+        await self._pool.settled(timeout)
+
+    def drain(self) -> None:
+        """Refuse what is new and end the streams that would never end by themselves."""
+        self._announcer.drain()
+
+    async def close(self, grace: float) -> None:
+        """Stop every server, write what is unwritten. Takes not much longer than `grace` seconds."""
+        self.drain()
+        await self._pool.close(grace)
+        await self._stack.aclose()
+
+    # What the doors show
+
+    def report(self) -> list[dict[str, Any]]:
+        """One entry a server, in order; the body of `GET /api/v1/servers`."""
+        views = self._catalog.current.views
+        return [entry(status, views) for status in self._pool.statuses()]
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """`changed` is called whenever `report()` may read differently. The answer ends it."""
+        self._watchers.add(changed)
+        return lambda: self._watchers.discard(changed)
+
+    def _changed(self) -> None:
+        for changed in tuple(self._watchers):
+            changed()
+
+    # What the pool tells (upstream.base.Events)
+
+    def catalogue(self, server: str, catalogue: Catalogue) -> None:
+        self._catalog.learn(server, catalogue)
+        self._changed()
+
+    def state(self, status: Status) -> None:
+        self._changed()
+
+    # The end of the road
+
+    async def _send(self, call: Call) -> Reply:
+        upstream = self._pool.get(call.route.server)
+        if upstream is None:
+            raise ServerUnavailable(
+                f"server {call.route.server!r} was removed from the configuration", server=call.route.server
+            )
+        return await upstream.send(call)
+
+    def _timeout(self, route: Route) -> float:
+        upstream = self._pool.get(route.server)
+        return upstream.server.timeout_of(route.name) if upstream is not None else DEFAULT_TIMEOUT
+
+    async def _resolve(self, template: Template) -> Secret:
+        return await self.loaded.resolver.resolve(template)
+
+
+def _bundles(document: Document) -> list[Bundle]:
+    return [
+        Bundle(
+            name,
+            {
+                Kind.TOOLS: tuple(Pick(pick.name, pick.shown_as or "") for pick in virtual.tools),
+                Kind.PROMPTS: tuple(Pick(pick.name, pick.shown_as or "") for pick in virtual.prompts),
+                Kind.RESOURCES: tuple(Pick(pattern) for pattern in virtual.resources),
+            },
+        )
+        for name, virtual in document.virtual_servers.items()
+    ]
