@@ -1,0 +1,64 @@
+"""`toolgate`: the commands, each imported when it is called."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from toolgate import __version__
+from toolgate.cli.outcome import EXIT_CODES, Failure
+from toolgate.errors import ToolgateError
+
+__all__ = ["COMMANDS", "main", "toolgate"]
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "up": "Serve all configured servers on one endpoint.",
+    "status": "Show every server and how it is.",
+    "tools": "List the tools.",
+    "call": "Call a tool.",
+    "servers": "Add, remove, show and list servers.",
+    "doctor": "Find out why a server cannot be reached.",
+    "config": "Check and show the configuration.",
+    "keys": "Create, list and revoke API keys.",
+    "stdio": "Be a stdio server, for clients that speak only that.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands' names and one line of each; `toolgate.cli.<name>` has the rest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"toolgate.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101  # a table of ours, held by a test
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ToolgateError as error:
+            raise Failure(error, as_json=bool(ctx.ensure_object(dict).get("json"))) from error
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"Start with:  toolgate up\n\n{EXIT_CODES}",
+)
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+def toolgate() -> None:
+    """One guarded door between every agent and every MCP server."""
+
+
+def main() -> None:
+    """The console script."""
+    toolgate(prog_name="toolgate")
