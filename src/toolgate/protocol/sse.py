@@ -14,7 +14,7 @@ _BREAK: Final = re.compile(rb"\r\n|\r|\n")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class EventTooLarge(ValueError):  # noqa: N818  # named like the others in errors.py
+class EventTooLarge(ValueError):
     """One event, or one line of it, is larger than the decoder's limit."""
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from toolgate.errors import ServerUnavailable, UpstreamError
 from toolgate.model.server import Server
 from toolgate.model.tool import Catalogue, Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
 
-__all__ = ["Events", "Link", "Links", "Memory", "Remembered", "State", "Status"]
+__all__ = ["Events", "Link", "Links", "Memory", "Remembered", "SessionLost", "State", "Status"]
 
 
 class State(StrEnum):
@@ -35,6 +36,7 @@ class Status:
     last_error: str = ""
     retry_at: float | None = None
     calls: int = 0
+    """Passed on since the gateway knows this definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Remembered:
 
     era: Era
     catalogue: Catalogue
+
+
+class SessionLost(ServerUnavailable):
+    """The server has forgotten the session, so it has not looked at the request: it may be sent again on a new link
+    (2025-11-25, Streamable HTTP, Session Management)."""
 
 
 class Memory(Protocol):
@@ -79,21 +86,21 @@ class Link(Protocol):
         """A request of the gateway's own (listing, ping). `params` has no `_meta`."""
         ...
 
-    async def closed(self) -> str:
-        """Wait for the link's end; the answer says why, in words for a person."""
+    async def closed(self) -> UpstreamError:
+        """Wait for the link's end; the answer says why. It is returned, not raised: a link's end is no failure of the
+        one who waits for it. `SessionLost` asks for a new link at once."""
         ...
 
     async def close(self, grace: float) -> None:
-        """End it: let calls go, then stop the process or the session; never takes much longer than `grace` seconds."""
+        """End it: give calls under way `grace` seconds to end, fail the others, then stop the process or the session,
+        which takes a few seconds more at most. No more calls are sent on it."""
         ...
 
 
 class Links(Protocol):
     """How a link is made: `upstream.stdio.connect` or `upstream.http.connect`."""
 
-    async def __call__(
-        self, server: Server, era: Era | None, changed: Callable[[frozenset[Kind]], None]
-    ) -> Link:
+    async def __call__(self, server: Server, era: Era | None, changed: Callable[[frozenset[Kind]], None]) -> Link:
         """`era` is the remembered one, or None to probe. `changed` is called when the server says that lists changed.
         Raises `StartFailed` with a reason that a person can act on."""
         ...

@@ -6,7 +6,7 @@ import pytest
 from tests.upstream.conftest import make_call
 from toolgate.errors import InvalidParams
 from toolgate.protocol.eras import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROTOCOL_VERSION, Era
-from toolgate.protocol.outgoing import IDENTITY, call_params, own_params
+from toolgate.upstream.outgoing import IDENTITY, call_params, own_params
 
 ENVELOPE = {PROTOCOL_VERSION: "2026-07-28", CLIENT_INFO: {"name": "them"}, CLIENT_CAPABILITIES: {"sampling": {}}}
 

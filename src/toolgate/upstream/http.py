@@ -1,0 +1,264 @@
+"""A link to a server behind a URL, over Streamable HTTP (2026-07-28 and 2025-11-25)."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from msgspec import UNSET
+
+from toolgate.errors import (
+    ServerUnavailable,
+    SignInNeeded,
+    SlowClient,
+    UpstreamError,
+)
+from toolgate.model.tool import Kind
+from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol import envelope, headers
+from toolgate.protocol.envelope import Message
+from toolgate.protocol.eras import Era
+from toolgate.protocol.results import error_code
+from toolgate.upstream import failures, relay
+from toolgate.upstream.background import Background
+from toolgate.upstream.base import SessionLost
+from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint, Listen, Unreachable
+from toolgate.upstream.inflight import InFlight
+from toolgate.upstream.listen import filter_of, keep_listening, kinds_announced
+from toolgate.upstream.mirrored import mirror
+from toolgate.upstream.outgoing import call_params, own_params
+from toolgate.upstream.probe import Contact, reply_of
+from toolgate.upstream.refusal import refusal
+from toolgate.upstream.relay import Changed
+
+__all__ = ["HttpLink"]
+
+_ERRANDS: Final = 64  # notifications and answers to pings that are under way at a time
+_ERRAND: Final = 5.0  # seconds that each may take
+_GOODBYE: Final = 2.0  # seconds for the DELETE of a session
+_LISTEN: Final = "subscriptions/listen"
+_HEADER_MISMATCH: Final = -32020
+_UNSUPPORTED_VERSION: Final = -32022
+
+
+class HttpLink:
+    """An `upstream.base.Link`. Each request is a POST of its own, over connections that all links share."""
+
+    def __init__(self, endpoint: Endpoint, contact: Contact, changed: Changed) -> None:
+        self.server = endpoint.server
+        self.era = contact.hello.era
+        self.version = contact.hello.version
+        self.catalogue_head = contact.hello.head
+        self._endpoint = endpoint
+        self._session = contact.session
+        self._changed = changed
+        self._last = 0
+        self._event_id = ""
+        self._closing = False
+        self._in_flight = InFlight()
+        self._deadlines: set[asyncio.Timeout] = set()
+        self._background = Background(_ERRANDS)
+        self._end: asyncio.Future[UpstreamError] = asyncio.get_running_loop().create_future()
+        self._headers = {headers.PROTOCOL_VERSION: self.version}
+        if self._session:
+            self._headers[headers.SESSION_ID] = self._session
+
+    def start_listening(self) -> None:
+        kinds = kinds_announced(self.catalogue_head.capabilities)
+        if kinds:
+            once = self._subscribe_once if self.era is Era.MODERN else self._follow_once
+            listening = keep_listening(once, kinds, self._changed, self._lost)
+            self._background.spawn(listening, f"listen to {self.server}")
+
+    # Link.
+
+    async def send(self, call: Call) -> Reply:
+        with self._in_flight:
+            return await self._send(call)
+
+    async def _send(self, call: Call) -> Reply:
+        key = self._key()
+        params = call_params(call, self.era, self.version, key)
+        more = mirror(call) if self.era is Era.MODERN else {}
+        try:
+            reply = await self._exchange(key, call.method, params, more, self._listener(call, key), call.timeout)
+        except TimeoutError:
+            self._cancel(key, "deadline exceeded")
+            raise failures.late(call) from None
+        except SlowClient:
+            self._cancel(key, "the client does not read")
+            raise
+        except asyncio.CancelledError:
+            self._cancel(key, "the client went away")
+            raise
+        if reply.is_error and self.era is Era.MODERN:
+            self._heed(reply)
+        return reply
+
+    async def request(self, method: str, params: bytes | None, timeout: float) -> Reply:
+        key = self._key()
+        own = own_params(params, self.era, self.version)
+        more = {headers.METHOD: method} if self.era is Era.MODERN else {}
+        try:
+            return await self._exchange(key, method, own, more, self._overhear, timeout)
+        except TimeoutError:
+            self._cancel(key, "deadline exceeded")
+            raise failures.late_request(self.server, method, timeout) from None
+
+    async def closed(self) -> UpstreamError:
+        return await asyncio.shield(self._end)
+
+    async def close(self, grace: float) -> None:
+        await self._in_flight.drained(grace)
+        self._closing = True
+        for deadline in self._deadlines:
+            deadline.reschedule(0)
+        await self._background.close()
+        if self._session and not self._end.done():
+            await self._say_goodbye(min(grace, _GOODBYE))
+        await self._endpoint.close()
+        self._lost(failures.ended(self.server, "was stopped"))
+
+    # Requests.
+
+    async def _exchange(
+        self, key: bytes, method: str, params: bytes | None, more: dict[str, str], listen: Listen, timeout: float
+    ) -> Reply:
+        if self._end.done():
+            raise self._named(self._end.result())
+        body = envelope.request(key, method, params)
+        deadline = asyncio.timeout(timeout)
+        try:
+            async with deadline:
+                self._deadlines.add(deadline)
+                answer = await self._endpoint.ask(
+                    key, body, {**self._headers, **more}, listen, resume=self.era is Era.LEGACY
+                )
+        except TimeoutError:
+            if self._closing:
+                raise failures.gone(self.server, "is being stopped") from None
+            raise
+        except Unreachable as error:
+            self._lost(error)
+            raise self._named(error) from None
+        except ServerUnavailable as error:
+            raise self._named(error) from None
+        finally:
+            self._deadlines.discard(deadline)
+        return self._reply(answer, key)
+
+    def _reply(self, answer: Answer, key: bytes) -> Reply:
+        if (self._session and answer.status == 404) or _misses_session(answer):
+            error = SessionLost("has ended the session", server=self.server)
+            self._lost(error)
+            raise error
+        reply = reply_of(answer.message)
+        if reply is not None and answer.status not in {401, 403} and not 300 <= answer.status < 400:
+            return reply
+        if answer.status in {200, 202, 204}:
+            raise self._unanswered(answer)
+        refused = refusal(self._endpoint, answer)
+        if answer.status == 401 or (self.era is Era.MODERN and answer.status in {400, 404, 405}):
+            self._lost(refused)  # the credential, or what was known of the server's era, holds no longer
+        raise self._named(refused)
+
+    def _unanswered(self, answer: Answer) -> UpstreamError:
+        if answer.media_type == EVENT_STREAM:
+            return failures.broken(self.server, "ended the response stream without an answer")
+        return failures.broken(self.server, f"answered {answer.media_type} ({answer.status}), which is not MCP")
+
+    def _named(self, error: UpstreamError) -> UpstreamError:
+        """The same with the server's name in front, for the client whose call it ends."""
+        kind = SignInNeeded if isinstance(error, SignInNeeded) else ServerUnavailable
+        return kind(f"server {self.server!r} {error.message}", hint=error.hint, server=self.server)
+
+    def _heed(self, reply: Reply) -> None:
+        """Errors that say that what is known of the server is out of date."""
+        code = error_code(reply.payload)
+        if code == _HEADER_MISMATCH:
+            self._changed(frozenset({Kind.TOOLS}))
+        elif code == _UNSUPPORTED_VERSION:
+            self._lost(failures.ended(self.server, f"no longer speaks revision {self.version}"))
+
+    def _lost(self, error: UpstreamError) -> None:
+        if not self._end.done():
+            self._end.set_result(error)
+
+    def _key(self) -> bytes:
+        self._last += 1
+        return b"%d" % self._last
+
+    # What comes in a stream before the answer.
+
+    def _listener(self, call: Call, key: bytes) -> Listen:
+        def listen(message: Message) -> None:
+            relayed: bytes | None = None
+            if message.method == relay.PROGRESS and relay.progress_token(message) == int(key):
+                relayed = relay.progress_for(call, message)
+            elif message.method == relay.LOG and relay.admits(call, relay.level_of(message)):
+                params = bytes(message.params) if message.params is not UNSET else None
+                relayed = envelope.notification(relay.LOG, params)
+            else:
+                self._overhear(message)
+            if relayed is not None and not call.channel.send(relayed):
+                raise relay.slow_client(call)
+
+        return listen
+
+    def _overhear(self, message: Message) -> None:
+        """What concerns the link and not one call."""
+        if message.method is UNSET:
+            return
+        if message.id is not UNSET:
+            if self.era is Era.LEGACY:
+                self._errand(relay.answer_to(message))
+        elif kinds := relay.CHANGES.get(message.method):
+            self._changed(kinds)
+
+    # Beside the calls.
+
+    def _cancel(self, key: bytes, reason: str) -> None:
+        """For a modern server the closed response was the cancellation; for a legacy one it is none."""
+        if self.era is Era.LEGACY and not self._closing:
+            params = envelope.dump({"requestId": int(key), "reason": reason})
+            self._errand(envelope.notification("notifications/cancelled", params))
+
+    def _errand(self, body: bytes) -> None:
+        self._background.spawn(self._tell(body), f"tell {self.server}")
+
+    async def _tell(self, body: bytes) -> None:
+        with suppress(TimeoutError, UpstreamError):  # best effort: nobody waits for it
+            async with asyncio.timeout(_ERRAND):
+                await self._endpoint.tell(body, self._headers)
+
+    async def _say_goodbye(self, timeout: float) -> None:
+        with suppress(TimeoutError, UpstreamError):  # a session that is not ended here ends by its own age
+            async with asyncio.timeout(timeout):
+                await self._endpoint.end_session(self._headers)
+
+    async def _subscribe_once(self) -> bool:
+        key = self._key()
+        params = envelope.dump({"notifications": filter_of(self.catalogue_head.capabilities)})
+        body = envelope.request(key, _LISTEN, own_params(params, self.era, self.version))
+        answer = await self._endpoint.ask(key, body, {**self._headers, headers.METHOD: _LISTEN}, self._overhear)
+        return answer.status == 200 and answer.media_type == EVENT_STREAM
+
+    async def _follow_once(self) -> bool:
+        more = {headers.LAST_EVENT_ID: self._event_id} if self._event_id else {}
+        decoder = self._endpoint.decoder()
+        try:
+            status = await self._endpoint.follow({**self._headers, **more}, decoder, self._overhear)
+        finally:
+            self._event_id = decoder.last_id or self._event_id
+        if status == 404 and self._session:
+            self._lost(SessionLost("has ended the session", server=self.server))
+        return status == 200
+
+
+def _misses_session(answer: Answer) -> bool:
+    """Servers that keep sessions in memory often answer 400 after a restart, and so does a legacy server that has
+    taken a modern one's place. An error without the request's id says that the request was not looked at."""
+    message = answer.message
+    if answer.status not in {400, 404} or message is None or message.error is UNSET or message.key is not None:
+        return False
+    words = bytes(message.error).lower()
+    return b"session" in words or b"initialize" in words

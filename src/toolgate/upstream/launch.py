@@ -1,0 +1,97 @@
+"""From the definition of a child process to a link that has shaken hands with it."""
+
+import asyncio
+from typing import Final
+
+from toolgate.errors import ServerUnavailable, StartFailed
+from toolgate.model.server import Server, Stdio
+from toolgate.pipeline.call import Reply
+from toolgate.protocol.eras import Era
+from toolgate.runtime.base import Launch, Redact, Runtime
+from toolgate.upstream import resolved
+from toolgate.upstream.era import INITIALIZE, Hello, negotiate
+from toolgate.upstream.relay import Changed
+from toolgate.upstream.resolved import Environment, Resolve
+from toolgate.upstream.stdio import StdioLink
+
+__all__ = ["StdioLinks"]
+
+_GRACE: Final = 0.5  # seconds for a child whose start failed
+
+
+class StdioLinks:
+    """An `upstream.base.Links`. `response_bytes` bounds a line; `start_timeout` is in seconds and holds for the whole
+    of a start, with the download that a first `npx` makes."""
+
+    def __init__(
+        self, runtime: Runtime, resolve: Resolve, environment: Environment, *, response_bytes: int, start_timeout: float
+    ) -> None:
+        self._runtime = runtime
+        self._resolve = resolve
+        self._environment = environment
+        self._response_bytes = response_bytes
+        self._start_timeout = start_timeout
+
+    async def __call__(self, server: Server, era: Era | None, changed: Changed) -> StdioLink:
+        if not isinstance(server.transport, Stdio):
+            raise TypeError(f"server {server.name!r} is not a child process")
+        launch, redact = await resolved.launch(server.transport, self._resolve, self._environment)
+        deadline = asyncio.get_running_loop().time() + self._start_timeout
+        try:
+            return await self._start(server.name, launch, redact, era, changed, deadline)
+        except _Left as left:
+            if not left.on_probe:
+                raise StartFailed(left.message, hint=left.hint, server=server.name) from None
+        # A legacy server may take a request before `initialize` for a reason to leave.
+        try:
+            return await self._start(server.name, launch, redact, Era.LEGACY, changed, deadline)
+        except _Left as left:
+            raise StartFailed(left.message, hint=left.hint, server=server.name) from None
+
+    async def _start(
+        self, name: str, launch: Launch, redact: Redact, era: Era | None, changed: Changed, deadline: float
+    ) -> StdioLink:
+        link = StdioLink(name, self._response_bytes, redact, changed)
+        try:
+            process = await self._runtime(name, launch, link, limit=self._response_bytes, redact=redact)
+        except StartFailed as error:
+            raise StartFailed(redact(error.message), hint=redact(error.hint), server=name) from None
+        link.attach(process)
+        try:
+            link.greet(await self._shake_hands(link, era, deadline))
+        except BaseException:
+            await process.stop(_GRACE)
+            raise
+        return link
+
+    async def _shake_hands(self, link: StdioLink, era: Era | None, deadline: float) -> Hello:
+        opened = False
+
+        def ask(method: str, params: bytes) -> asyncio.Future[Reply]:
+            nonlocal opened
+            opened = opened or method == INITIALIZE
+            return link.ask(method, params)
+
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await negotiate(ask, era)
+        except TimeoutError:
+            words = link.last_words()
+            raise StartFailed(
+                f"did not answer within {self._start_timeout:g} s of its start{': ' if words else ''}{words}",
+                hint="run its command by hand to see what it waits for",
+                server=link.server,
+            ) from None
+        except StartFailed as error:
+            raise StartFailed(error.message, hint=error.hint, server=link.server) from None
+        except ServerUnavailable:
+            reason = (await link.closed()).message
+            raise _Left(reason, on_probe=not opened) from None
+
+
+class _Left(StartFailed):
+    """It ended during the handshake; `on_probe` when nothing but the probe had been sent."""
+
+    def __init__(self, message: str, *, on_probe: bool) -> None:
+        super().__init__(message, hint="run its command by hand to see why")
+        self.on_probe = on_probe

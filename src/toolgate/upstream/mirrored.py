@@ -1,0 +1,49 @@
+"""The headers that mirror a call, out of the tool's own schema (2026-07-28, Streamable HTTP, Request Metadata)."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from toolgate.pipeline.call import Call
+from toolgate.protocol import headers
+from toolgate.protocol.eras import NAME_KEYS
+
+__all__ = ["invalid_tool", "mirror"]
+
+_SCHEMAS: Final = 4096  # tools whose annotations are kept at a time
+_MARK: Final = b'"x-mcp-header"'
+
+
+class _Tool(msgspec.Struct):
+    input_schema: Any = msgspec.field(name="inputSchema", default=None)
+
+
+_tool: Final = msgspec.json.Decoder(_Tool)
+
+
+def mirror(call: Call) -> dict[str, str]:
+    """`Mcp-Method`, `Mcp-Name` with the server's own name, and an `Mcp-Param-*` for each annotated argument."""
+    mirrored = {headers.METHOD: call.method}
+    if call.method in NAME_KEYS:
+        mirrored[headers.NAME] = headers.encode_value(call.route.name)
+    if call.method == "tools/call" and (tokens := _annotated(call.route.raw)):
+        arguments = call.params.get("arguments")
+        if arguments is not None:
+            mirrored |= headers.param_headers(tokens, msgspec.json.decode(arguments))
+    return mirrored
+
+
+def invalid_tool(raw: bytes) -> str | None:
+    """Why a tool must not be offered when its server is reached over HTTP."""
+    return headers.invalid_annotation(_schema(raw)) if _MARK in raw else None
+
+
+@lru_cache(maxsize=_SCHEMAS)
+def _annotated(raw: bytes) -> Mapping[headers.Path, str]:
+    return headers.annotated(_schema(raw)) if _MARK in raw else {}
+
+
+def _schema(raw: bytes) -> Any:
+    return _tool.decode(raw).input_schema

@@ -1,0 +1,98 @@
+"""All servers: which there are, and the one link to each."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from aiohttp import ClientSession
+
+from toolgate.model.server import Server, Stdio
+from toolgate.runtime import process
+from toolgate.runtime.base import Runtime
+from toolgate.upstream.background import Background
+from toolgate.upstream.base import Events, Links, Memory, Status
+from toolgate.upstream.fingerprint import fingerprint
+from toolgate.upstream.launch import StdioLinks
+from toolgate.upstream.reach import HttpLinks, open_session
+from toolgate.upstream.resolved import Environment, Resolve
+from toolgate.upstream.slots import Slots
+from toolgate.upstream.supervisor import Upstream
+
+__all__ = ["Pool"]
+
+_DRAIN: Final = 60.0  # seconds for the calls of a server that was changed or removed
+_LEAVING: Final = 1024
+
+
+class Pool:
+    """Made on the event loop that it lives on. `close` leaves no task, process, socket or descriptor behind."""
+
+    def __init__(
+        self,
+        resolve: Resolve,
+        memory: Memory,
+        events: Events,
+        *,
+        response_bytes: int,
+        start_timeout: float,
+        environment: Environment,
+        runtime: Runtime = process.start,
+        fingerprint_key: bytes = b"",
+    ) -> None:
+        self._memory = memory
+        self._events = events
+        self._key = fingerprint_key
+        self._slots = Slots()
+        self._session: ClientSession = open_session()
+        self._stdio: Links = StdioLinks(
+            runtime, resolve, environment, response_bytes=response_bytes, start_timeout=start_timeout
+        )
+        self._http: Links = HttpLinks(
+            self._session, resolve, response_bytes=response_bytes, start_timeout=start_timeout
+        )
+        self._upstreams: dict[str, Upstream] = {}
+        self._leaving = Background(_LEAVING)
+
+    async def apply(self, servers: Iterable[Server]) -> None:
+        """Make these the servers. One whose definition is as before keeps its link; a changed one is started beside
+        the old, which ends its calls first; one that is gone does the same. Waits for none of it."""
+        before, self._upstreams = self._upstreams, {}
+        for server in servers:
+            known = before.get(server.name)
+            if known is not None and known.server == server:
+                self._upstreams[server.name] = before.pop(server.name)
+                continue
+            if known is not None:
+                known.stop()  # before its successor speaks up under the same name
+            self._upstreams[server.name] = self._new(server)
+        for upstream in before.values():
+            upstream.stop()
+            if not self._leaving.spawn(upstream.close(_DRAIN), f"leave {upstream.server.name}"):
+                await upstream.close(0)
+
+    def get(self, name: str) -> Upstream | None:
+        return self._upstreams.get(name)
+
+    def statuses(self) -> list[Status]:
+        return [upstream.status for upstream in self._upstreams.values()]
+
+    async def settled(self, timeout: float) -> None:
+        """Wait until every server was ready with its lists read, or failed once; at most `timeout` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                for upstream in tuple(self._upstreams.values()):
+                    await upstream.settled()
+
+    async def close(self, grace: float) -> None:
+        """Give calls under way `grace` seconds, then stop everything, which takes a few seconds more at most."""
+        upstreams, self._upstreams = self._upstreams, {}
+        await asyncio.gather(*(upstream.close(grace) for upstream in upstreams.values()))
+        await self._leaving.finish(grace)
+        await self._session.close()
+
+    def _new(self, server: Server) -> Upstream:
+        connect = self._stdio if isinstance(server.transport, Stdio) else self._http
+        upstream = Upstream(server, fingerprint(server, self._key), connect, self._memory, self._events, self._slots)
+        upstream.start()
+        return upstream

@@ -1,0 +1,66 @@
+"""From the definition of a URL to a link that has shaken hands with it."""
+
+import asyncio
+
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+
+from toolgate import __version__
+from toolgate.errors import StartFailed, UpstreamError
+from toolgate.model.server import Http, Server
+from toolgate.protocol.eras import Era
+from toolgate.upstream import resolved
+from toolgate.upstream.endpoint import Endpoint
+from toolgate.upstream.http import HttpLink
+from toolgate.upstream.probe import shake_hands
+from toolgate.upstream.relay import Changed
+from toolgate.upstream.resolved import Resolve
+
+__all__ = ["HttpLinks", "open_session"]
+
+
+def open_session() -> ClientSession:
+    """What all links share: connections, name look-ups and the TLS context. No cookies: servers don't share users."""
+    return ClientSession(
+        connector=TCPConnector(
+            limit=0,  # or one slow server could take the connections of all others
+            limit_per_host=256,
+            keepalive_timeout=4.0,  # Node.js and uvicorn close after 5, and a POST that meets this is not sent again
+        ),
+        cookie_jar=DummyCookieJar(),
+        headers={"User-Agent": f"toolgate/{__version__}", "Accept-Encoding": "identity"},
+    )
+
+
+class HttpLinks:
+    """An `upstream.base.Links`. `response_bytes` bounds an answer; `start_timeout` is in seconds."""
+
+    def __init__(self, session: ClientSession, resolve: Resolve, *, response_bytes: int, start_timeout: float) -> None:
+        self._session = session
+        self._resolve = resolve
+        self._response_bytes = response_bytes
+        self._start_timeout = start_timeout
+
+    async def __call__(self, server: Server, era: Era | None, changed: Changed) -> HttpLink:
+        if not isinstance(server.transport, Http):
+            raise TypeError(f"server {server.name!r} is not behind a URL")
+        address, redact = await resolved.address(server.transport, self._resolve)
+        endpoint = Endpoint(server.name, address, self._session, redact, self._response_bytes)
+        try:
+            async with asyncio.timeout(self._start_timeout):
+                contact = await shake_hands(endpoint, era)
+        except TimeoutError:
+            await endpoint.close()
+            raise StartFailed(
+                f"did not answer at {address.origin} within {self._start_timeout:g} s", server=server.name
+            ) from None
+        except UpstreamError as error:
+            await endpoint.close()
+            raise _named(error, server.name) from None
+        link = HttpLink(endpoint, contact, changed)
+        link.start_listening()
+        return link
+
+
+def _named(error: UpstreamError, server: str) -> UpstreamError:
+    error.details.setdefault("server", server)
+    return error

@@ -1,0 +1,116 @@
+"""What a server sends besides answers, and whom it is for."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from toolgate.errors import InvalidRequest, SlowClient
+from toolgate.model.tool import Kind
+from toolgate.pipeline.call import Call
+from toolgate.protocol import envelope
+from toolgate.protocol.envelope import Message
+from toolgate.protocol.eras import LOG_LEVELS
+
+__all__ = [
+    "CHANGES",
+    "LOG",
+    "PROGRESS",
+    "Changed",
+    "admits",
+    "answer_to",
+    "level_of",
+    "messages",
+    "own_number",
+    "progress_for",
+    "progress_token",
+    "slow_client",
+]
+
+Changed = Callable[[frozenset[Kind]], None]
+
+PROGRESS: Final = "notifications/progress"
+LOG: Final = "notifications/message"
+CHANGES: Final = {
+    "notifications/tools/list_changed": frozenset({Kind.TOOLS}),
+    "notifications/prompts/list_changed": frozenset({Kind.PROMPTS}),
+    "notifications/resources/list_changed": frozenset({Kind.RESOURCES, Kind.TEMPLATES}),
+}
+
+_TOKEN: Final = "progressToken"  # noqa: S105  # no secret
+_NOT_SERVED: Final = envelope.dump({"code": -32601, "message": "this client declared no capabilities"})
+_batch: Final = msgspec.json.Decoder(list[Raw])
+
+
+class _Logged(msgspec.Struct):
+    level: str = ""
+
+
+_logged: Final = msgspec.json.Decoder(_Logged)
+
+
+def messages(data: bytes) -> Iterator[Message]:
+    """One message, or those of a batch, which revision 2025-03-26 asks everyone to understand. Raises
+    `ProtocolError`."""
+    if data.lstrip()[:1] != b"[":
+        yield envelope.parse(data)
+        return
+    try:
+        batch = _batch.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest("a batch that is not JSON") from None
+    for raw in batch:
+        yield envelope.parse(bytes(raw))
+
+
+def progress_token(message: Message) -> int | None:
+    """Our own token in a progress notification. Raises `InvalidRequest`."""
+    return own_number(bytes(envelope.fields(message.params).get(_TOKEN, b"")))
+
+
+def own_number(raw: bytes | None) -> int | None:
+    """An id or token as we number them; None for anything else."""
+    return int(raw) if raw and raw.isdigit() and len(raw) < 20 else None
+
+
+def progress_for(call: Call, message: Message) -> bytes | None:
+    """The notification with the token that the client chose; None where it asked for none."""
+    if (token := call.meta.get(_TOKEN)) is None:
+        return None
+    params = envelope.fields(message.params)
+    params[_TOKEN] = token
+    return envelope.notification(PROGRESS, envelope.dump(params))
+
+
+def level_of(message: Message) -> str:
+    if message.params is msgspec.UNSET:
+        return ""
+    try:
+        return _logged.decode(message.params).level
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def admits(call: Call, level: str) -> bool:
+    """Whether the client of this call wants log messages of this level. One that names no level wants none
+    (2026-07-28, Logging, Per-request log level)."""
+    if call.log_level not in LOG_LEVELS or level not in LOG_LEVELS:
+        return False
+    return LOG_LEVELS.index(level) >= LOG_LEVELS.index(call.log_level)
+
+
+def answer_to(message: Message) -> bytes:
+    """The answer to a request that a legacy server makes: `{}` to a ping; nothing else is served."""
+    key: Any = message.key
+    if message.method == "ping":
+        return envelope.response(key, b"{}")
+    return envelope.failure(key, _NOT_SERVED)
+
+
+def slow_client(call: Call) -> SlowClient:
+    return SlowClient(
+        f"the client does not read the progress of {call.method} {call.route.name!r} fast enough",
+        hint="read the response stream, or ask for no progress",
+        server=call.route.server,
+    )

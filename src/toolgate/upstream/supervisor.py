@@ -1,0 +1,301 @@
+"""One server, kept alive: started once for all who wait, started again when it dies, and honest about it meanwhile."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from toolgate.errors import (
+    DeadlineExceeded,
+    ServerUnavailable,
+    SignInNeeded,
+    StartFailed,
+    ToolgateError,
+    UpstreamError,
+)
+from toolgate.model.server import Server
+from toolgate.model.tool import Catalogue
+from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol.envelope import dump
+from toolgate.protocol.results import adapt_error, adapt_result
+from toolgate.upstream import failures
+from toolgate.upstream.background import Background
+from toolgate.upstream.backoff import Backoff
+from toolgate.upstream.base import Events, Link, Links, Memory, Remembered, SessionLost, State, Status
+from toolgate.upstream.refresh import Refresher
+from toolgate.upstream.slots import Slots
+
+__all__ = ["Upstream"]
+
+_STEADY: Final = 30.0  # seconds after which a start has proved itself
+_RETIRE: Final = 60.0  # seconds for the calls of a link that is no longer used
+_RETIRED: Final = 16
+_SMOOTHING: Final = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class Upstream:
+    """starting → ready → failing → … → stopped.
+
+    *Starting* is the first start, and one that follows at once on the death of a link that had proved itself: calls
+    wait for it. *Failing* lasts until a start succeeds, tries included: calls fail at once.
+    """
+
+    def __init__(
+        self, server: Server, fingerprint: str, connect: Links, memory: Memory, events: Events, slots: Slots
+    ) -> None:
+        self.server = server
+        self._fingerprint = fingerprint
+        self._connect = connect
+        self._memory = memory
+        self._events = events
+        self._slots = slots
+        self._remembered = memory.recall(fingerprint)
+        self._refresher = Refresher(
+            server, self._remembered.catalogue if self._remembered else None, self._learn, self._unlisted
+        )
+        self._link: Link | None = None
+        self._last_link: Link | None = None
+        self._state = State.STARTING
+        self._since = time.time()
+        self._error: ToolgateError | None = None
+        self._retry_at: float | None = None
+        self._moved = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._session_losses = 0
+        self._latency: float | None = None
+        self._last_error = ""
+        self._calls = 0
+        self._background = Background(_RETIRED)
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """What is remembered of the server is served from now on, whether it starts or not."""
+        if self._remembered is not None:
+            self._events.catalogue(self.server.name, self._remembered.catalogue)
+        self._events.state(self.status)
+        self._running = asyncio.create_task(self._run(), name=f"upstream {self.server.name}")
+
+    @property
+    def status(self) -> Status:
+        link, error = self._link, self._error
+        return Status(
+            server=self.server,
+            state=self._state,
+            since=self._since,
+            reason=error.message if error else "",
+            hint=error.hint if error else "",
+            era=link.era if link else (self._remembered.era if self._remembered else None),
+            version=link.version if link else "",
+            latency=self._latency,
+            last_error=self._last_error,
+            retry_at=self._retry_at,
+            calls=self._calls,
+        )
+
+    async def settled(self) -> None:
+        """Wait until it is ready and its lists were read, or a start has failed."""
+        await self._settled.wait()
+
+    # The road of a call.
+
+    async def send(self, call: Call) -> Reply:
+        """Pass a call on and wait for its reply, within `call.timeout` seconds, a start that is under way included.
+
+        Raises `ServerUnavailable` at once while the server is failing, and whatever else a link raises.
+        """
+        self._calls += 1
+        began = time.monotonic()
+        try:
+            link = self._link or await self._started(call, began)
+            try:
+                reply = await self._pass(link, call, began)
+            except SessionLost as lost:
+                self._drop(link, lost)
+                reply = await self._pass(await self._started(call, began), call, began)
+        except UpstreamError as error:
+            self._note(error)
+            raise
+        self._session_losses = 0
+        self._measure(time.monotonic() - began)
+        return reply
+
+    async def _pass(self, link: Link, call: Call, began: float) -> Reply:
+        """The only place where a call meets a link."""
+        waited = time.monotonic() - began
+        if waited < 0.001:
+            return _crossed(await link.send(call), link, call)
+        try:
+            return _crossed(await link.send(call.with_(timeout=max(call.timeout - waited, 0.001))), link, call)
+        except DeadlineExceeded:
+            raise failures.late(call) from None
+
+    async def _started(self, call: Call, began: float) -> Link:
+        try:
+            async with asyncio.timeout(call.timeout - (time.monotonic() - began)):
+                while self._state is State.STARTING:
+                    await self._moved.wait()
+        except TimeoutError:
+            raise ServerUnavailable(
+                f"server {self.server.name!r} is still starting, {_span(time.time() - self._since)} after it was begun",
+                hint="try again in a moment",
+                server=self.server.name,
+                state=self._state.value,
+            ) from None
+        if self._link is None:
+            raise self._down()
+        return self._link
+
+    def _down(self) -> ServerUnavailable:
+        """Why there is no link, since when, and when it is tried again."""
+        name, error = self.server.name, self._error
+        if self._state is State.STOPPED:
+            return failures.gone(name, "is being stopped")
+        now = time.time()
+        retry_in = max(0.0, self._retry_at - now) if self._retry_at is not None else 0.0
+        again = f"tried again in {_span(retry_in)}" if retry_in else "being tried again now"
+        kind = SignInNeeded if isinstance(error, SignInNeeded) else ServerUnavailable
+        return kind(
+            f"server {name!r} is down: {error.message if error else 'unknown'} "
+            f"(for {_span(now - self._since)}, {again})",
+            hint=error.hint if error else "",
+            server=name,
+            state=self._state.value,
+            since=round(self._since, 3),
+            retry_in=round(retry_in, 1),
+        )
+
+    def _measure(self, seconds: float) -> None:
+        before = self._latency
+        self._latency = seconds if before is None else before + _SMOOTHING * (seconds - before)
+
+    # Its life.
+
+    async def _run(self) -> None:
+        era = self._remembered.era if self._remembered else None
+        backoff = Backoff(steady=_STEADY)
+        while True:
+            try:
+                async with self._slots.one():
+                    link = await self._connect(self.server, era, self._refresher.changed)
+            except ToolgateError as error:
+                era, held, reason = None, 0.0, error  # what was remembered may be why
+            except Exception as error:
+                # A fault of ours must not end the one task that would start this server again.
+                _log.exception("server %r could not be started", self.server.name)
+                era, held, reason = None, 0.0, StartFailed(f"could not be started: {type(error).__name__}")
+            else:
+                era = link.era
+                held, reason = await self._serve(link)
+                await self._retire(link)
+                if self._state is State.STARTING:
+                    backoff = Backoff(steady=_STEADY)
+                    continue
+            await self._pause(reason, backoff.next(held))
+
+    async def _serve(self, link: Link) -> tuple[float, ToolgateError]:
+        """Everything while a link lives. The answer says for how many seconds, and why it ended."""
+        began = time.monotonic()
+        self._link = link
+        self._move(State.READY)
+        refresh = asyncio.create_task(self._keep_fresh(link), name=f"refresh {self.server.name}")
+        try:
+            reason = await link.closed()
+        finally:
+            refresh.cancel()
+            await asyncio.gather(refresh, return_exceptions=True)
+        held = time.monotonic() - began
+        self._session_losses += isinstance(reason, SessionLost)
+        proved = held >= _STEADY or (isinstance(reason, SessionLost) and self._session_losses == 1)
+        self._link = None
+        self._note(reason)
+        self._move(State.STARTING if proved else State.FAILING, reason)
+        return held, reason
+
+    async def _keep_fresh(self, link: Link) -> None:
+        try:
+            await self._refresher.run(link)
+        except Exception:
+            # A fault of ours costs the news of this server, not its calls.
+            _log.exception("the lists of server %r are not kept fresh", self.server.name)
+            self._settled.set()
+
+    def _drop(self, link: Link, reason: ToolgateError) -> None:
+        """A call met the link's end before the task that waits for it did."""
+        if self._link is link:
+            self._link = None
+            self._move(State.STARTING, reason)
+
+    async def _retire(self, link: Link) -> None:
+        """Calls that are still under way on it (streams of a lost session) may end on their own."""
+        if not self._background.spawn(link.close(_RETIRE), f"retire {self.server.name}"):
+            await link.close(0)
+
+    async def _pause(self, reason: ToolgateError, delay: float) -> None:
+        self._note(reason)
+        self._retry_at = time.time() + delay
+        self._move(State.FAILING, reason)
+        _log.warning("server %r is down: %s; tried again in %s", self.server.name, reason, _span(delay))
+        await asyncio.sleep(delay)
+        self._retry_at = None
+
+    def _move(self, state: State, reason: ToolgateError | None = None) -> None:
+        if state is not self._state:
+            self._state, self._since = state, time.time()
+        self._error = reason
+        if state is not State.STARTING:
+            moved, self._moved = self._moved, asyncio.Event()
+            moved.set()
+        if state in {State.FAILING, State.STOPPED}:
+            self._settled.set()
+        self._events.state(self.status)
+
+    def _note(self, error: ToolgateError) -> None:
+        self._last_error = error.message
+
+    def _unlisted(self, error: UpstreamError) -> None:
+        self._note(error)
+        self._settled.set()
+
+    def _learn(self, link: Link, catalogue: Catalogue) -> None:
+        learnt = Remembered(link.era, catalogue)
+        if learnt != self._remembered:
+            self._remembered = learnt
+            self._memory.remember(self._fingerprint, learnt)
+        self._events.catalogue(self.server.name, catalogue)
+        self._settled.set()
+
+    def stop(self) -> None:
+        """Refuse calls from now on. Those under way go on until `close` has given them their time."""
+        if self._state is not State.STOPPED:
+            self._last_link, self._link = self._link, None
+            self._move(State.STOPPED)
+            if self._running is not None:
+                self._running.cancel()
+
+    async def close(self, grace: float) -> None:
+        """Stop, and give calls under way `grace` seconds first; takes a few seconds more at most."""
+        self.stop()
+        if self._running is not None:
+            await asyncio.gather(self._running, return_exceptions=True)
+        if self._last_link is not None:
+            await self._last_link.close(grace)
+        await self._background.finish(grace)
+
+
+def _crossed(reply: Reply, link: Link, call: Call) -> Reply:
+    """The reply of a link in the era of the call. Raises `EraMismatch`."""
+    if link.era is call.era:
+        return reply
+    server = call.route.server
+    if reply.is_error:
+        return Reply(adapt_error(reply.payload, link=link.era, client=call.era, server=server), is_error=True)
+    info = dump(link.catalogue_head.server_info) if link.catalogue_head.server_info else b""
+    return Reply(
+        adapt_result(reply.payload, call.method, link=link.era, client=call.era, server=server, server_info=info)
+    )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
