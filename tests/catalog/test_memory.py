@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from toolgate.catalog.memory import CatalogueMemory
+from toolgate.catalog.remembered import Remembered
 from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.protocol.eras import Era
 from toolgate.store.catalogues import KEPT, Catalogues, SeenServer
 from toolgate.store.database import Database
-from toolgate.upstream.base import Remembered
 
 
 @pytest.fixture

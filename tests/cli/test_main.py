@@ -105,9 +105,7 @@ def test_an_error_is_for_the_person_and_has_its_exit_code(error: ToolgateError, 
     assert plain.stderr == f"error: {error.message}\n  try: {error.hint}\n"
     asked = CliRunner().invoke(Group("toolgate"), ["failing", "--json"])
     assert (asked.exit_code, asked.stderr) == (code, "")
-    assert json.loads(asked.stdout) == {
-        "error": {"code": error.code, "message": error.message, "hint": error.hint}
-    }
+    assert json.loads(asked.stdout) == {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
 
 
 def test_an_unknown_command_is_wrong_usage() -> None:

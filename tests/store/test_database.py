@@ -66,9 +66,7 @@ def test_the_head_that_is_known_without_alembic_is_alembics() -> None:
 
 async def test_processes_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) -> None:
     processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", OPEN, str(tmp_path), stderr=asyncio.subprocess.PIPE
-        )
+        await asyncio.create_subprocess_exec(sys.executable, "-c", OPEN, str(tmp_path), stderr=asyncio.subprocess.PIPE)
         for _ in range(3)
     ]
     for process in processes:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from msgspec import Raw
 
+from toolgate.catalog.remembered import Remembered
 from toolgate.catalog.snapshot import Route, Snapshot
 from toolgate.errors import SecretMissing
 from toolgate.model.principal import LOCAL, Principal
@@ -20,7 +21,7 @@ from toolgate.model.server import Http, Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue, Kind
 from toolgate.pipeline.call import Call
 from toolgate.protocol.eras import Era
-from toolgate.upstream.base import Remembered, State, Status
+from toolgate.upstream.base import State, Status
 from toolgate.upstream.pool import Pool
 from toolgate.upstream.supervisor import Upstream
 

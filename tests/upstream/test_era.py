@@ -3,12 +3,13 @@ from pathlib import Path
 import pytest
 
 from tests.upstream.conftest import House, clean, stub
+from toolgate.catalog.remembered import Remembered
 from toolgate.errors import StartFailed
 from toolgate.model.tool import Catalogue
 from toolgate.pipeline.call import Reply
 from toolgate.protocol.eras import Era
 from toolgate.upstream import era
-from toolgate.upstream.base import Remembered, State
+from toolgate.upstream.base import State
 from toolgate.upstream.era import initialized, judge
 from toolgate.upstream.fingerprint import fingerprint
 

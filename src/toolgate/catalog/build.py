@@ -71,8 +71,7 @@ def all_servers(servers: Sequence[ServerViews]) -> View:
     """The view of `/mcp`."""
     return View(
         listings={
-            kind: Listing(aggregate(kind, ((server.name, server.exposed[kind]) for server in servers)))
-            for kind in Kind
+            kind: Listing(aggregate(kind, ((server.name, server.exposed[kind]) for server in servers))) for kind in Kind
         },
         servers=tuple(server.name for server in servers),
         capabilities=_EVERYTHING,

@@ -8,12 +8,12 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec import Raw
 
+from toolgate.catalog.remembered import Remembered
 from toolgate.errors import StoreError
 from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.protocol.eras import Era
 from toolgate.store.catalogues import KEPT, Catalogues, SeenServer
 from toolgate.store.database import Database
-from toolgate.upstream.base import Remembered
 
 __all__ = ["CatalogueMemory"]
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class CatalogueMemory:
-    """An `upstream.base.Memory`. `recall` and `remember` only touch a dictionary."""
+    """A `catalog.remembered.Memory`. `recall` and `remember` only touch a dictionary."""
 
     def __init__(self, catalogues: Catalogues, known: dict[str, Remembered]) -> None:
         self._catalogues = catalogues

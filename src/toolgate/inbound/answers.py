@@ -169,5 +169,3 @@ def optional_text(holder: Fields, member: str) -> str | None:
         if bytes(raw) == b"null":
             return None
         raise InvalidParams(f"{member!r} must be a string") from None
-
-

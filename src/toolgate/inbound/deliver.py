@@ -73,5 +73,3 @@ async def disconnected(receive: Receive) -> None:
     """Returns when the client has gone. Only to be used once its request was read whole."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-

@@ -181,9 +181,7 @@ class _Context:
         self.params = fields(message.params)
         self.meta = fields(self.params["_meta"], "_meta") if "_meta" in self.params else NOTHING
 
-    def exchange(
-        self, key: bytes, era: Era, version: str, log_level: str | None, channel: QueueChannel
-    ) -> Exchange:
+    def exchange(self, key: bytes, era: Era, version: str, log_level: str | None, channel: QueueChannel) -> Exchange:
         return Exchange(
             id=self.id,
             key=key,
@@ -210,9 +208,9 @@ def _check_media(headers: Headers) -> None:
 
 def _accepts(headers: Headers, media: bytes) -> bool:
     ranges = {
-        part.partition(b";")[0].strip().lower() for name, value in headers if name == b"accept" for part in
-        value.split(b",")
+        part.partition(b";")[0].strip().lower()
+        for name, value in headers
+        if name == b"accept"
+        for part in value.split(b",")
     }
     return not ranges.isdisjoint({media, media.partition(b"/")[0] + b"/*", b"*/*"})
-
-

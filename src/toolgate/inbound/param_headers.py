@@ -28,9 +28,7 @@ def _tokens(tool: bytes) -> Mapping[Path, str]:
     return {} if invalid_annotation(schema) else annotated(schema)
 
 
-def check_param_headers(
-    tool: bytes, arguments: Raw | UnsetType | None, headers: Sequence[tuple[bytes, bytes]]
-) -> None:
+def check_param_headers(tool: bytes, arguments: Raw | UnsetType | None, headers: Sequence[tuple[bytes, bytes]]) -> None:
     """`tool` is the JSON that the server listed. Raises `HeaderMismatch`."""
     if _MARK not in tool or not (tokens := _tokens(tool)):
         return

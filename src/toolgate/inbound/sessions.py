@@ -27,7 +27,7 @@ class Session:
     endpoint: str
     principal: Principal
     version: str
-    log_level: str = "debug"  # until it says otherwise a server decides what it sends
+    log_level: str | None = None  # until it says otherwise a server decides what it sends
     in_flight: dict[bytes, "asyncio.Task[object]"] = field(default_factory=dict)
     stream: QueueChannel | None = None
     unheard: set[Kind] = field(default_factory=set)

@@ -61,9 +61,7 @@ async def respond(send: Send, status: int, body: bytes, head: Head = ()) -> None
 
 async def plain(send: Send, status: int, head: Head = ()) -> None:
     """A response without a body."""
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0"), *head]}
-    )
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0"), *head]})
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -102,5 +100,3 @@ class EventStream:
 
     async def _body(self, chunk: bytes) -> None:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-
-

@@ -53,5 +53,3 @@ class Reply:
 
     payload: bytes
     is_error: bool = False
-
-

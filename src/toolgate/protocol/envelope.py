@@ -11,8 +11,19 @@ from msgspec import UNSET, Raw, UnsetType
 
 from toolgate.errors import InvalidParams, InvalidRequest, ParseError, ToolgateError
 
-__all__ = ["Fields", "Message", "NOTHING", "dump", "error_object", "fields", "failure", "notification", "parse",
-           "request", "response"]
+__all__ = [
+    "NOTHING",
+    "Fields",
+    "Message",
+    "dump",
+    "error_object",
+    "failure",
+    "fields",
+    "notification",
+    "parse",
+    "request",
+    "response",
+]
 
 Fields = dict[str, Raw]
 """A JSON object decoded one level deep: its members' names, and their raw bytes."""

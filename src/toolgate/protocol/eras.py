@@ -7,7 +7,6 @@ __all__ = [
     "CLIENT_CAPABILITIES",
     "CLIENT_INFO",
     "ENVELOPE_KEYS",
-    "Era",
     "LATEST_LEGACY",
     "LEGACY_VERSIONS",
     "LOG_LEVEL",
@@ -17,6 +16,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "SERVER_INFO",
     "SUBSCRIPTION_ID",
+    "Era",
     "era_of",
 ]
 

@@ -6,9 +6,7 @@ from sqlalchemy import Column, Double, Index, Integer, LargeBinary, MetaData, St
 
 __all__ = ["api_keys", "catalogues", "metadata"]
 
-metadata: Final = MetaData(
-    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
-)
+metadata: Final = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
 api_keys: Final = Table(
     "api_keys",

@@ -11,7 +11,7 @@ from toolgate.model.tool import Catalogue, Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
 
-__all__ = ["Events", "Link", "Links", "Memory", "Remembered", "SessionLost", "State", "Status"]
+__all__ = ["Events", "Link", "Links", "SessionLost", "State", "Status"]
 
 
 class State(StrEnum):
@@ -39,25 +39,9 @@ class Status:
     """Passed on since the gateway knows this definition."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What is kept of a server between runs: the era it spoke, and its last good catalogue."""
-
-    era: Era
-    catalogue: Catalogue
-
-
 class SessionLost(ServerUnavailable):
     """The server has forgotten the session, so it has not looked at the request: it may be sent again on a new link
     (2025-11-25, Streamable HTTP, Session Management)."""
-
-
-class Memory(Protocol):
-    """Keeps what was learnt of servers. `fingerprint` changes when the definition does. Never blocks."""
-
-    def recall(self, fingerprint: str) -> Remembered | None: ...
-
-    def remember(self, fingerprint: str, remembered: Remembered) -> None: ...
 
 
 class Events(Protocol):

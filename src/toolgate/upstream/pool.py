@@ -7,11 +7,12 @@ from typing import Final
 
 from aiohttp import ClientSession
 
+from toolgate.catalog.remembered import Memory
 from toolgate.model.server import Server, Stdio
 from toolgate.runtime import process
 from toolgate.runtime.base import Runtime
 from toolgate.upstream.background import Background
-from toolgate.upstream.base import Events, Links, Memory, Status
+from toolgate.upstream.base import Events, Links, Status
 from toolgate.upstream.fingerprint import fingerprint
 from toolgate.upstream.launch import StdioLinks
 from toolgate.upstream.reach import HttpLinks, open_session

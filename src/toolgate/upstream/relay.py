@@ -11,7 +11,7 @@ from toolgate.model.tool import Kind
 from toolgate.pipeline.call import Call
 from toolgate.protocol import envelope
 from toolgate.protocol.envelope import Message
-from toolgate.protocol.eras import LOG_LEVELS
+from toolgate.protocol.eras import LOG_LEVELS, Era
 
 __all__ = [
     "CHANGES",
@@ -93,9 +93,12 @@ def level_of(message: Message) -> str:
 
 
 def admits(call: Call, level: str) -> bool:
-    """Whether the client of this call wants log messages of this level. One that names no level wants none
-    (2026-07-28, Logging, Per-request log level)."""
-    if call.log_level not in LOG_LEVELS or level not in LOG_LEVELS:
+    """Whether the client of this call wants log messages of this level. Of those that name none a modern one wants
+    none (2026-07-28, Logging, Per-request log level), and to a legacy one its server sends what it thinks right
+    (2025-11-25, Logging, Setting Log Level)."""
+    if call.log_level is None:
+        return call.era is Era.LEGACY
+    if level not in LOG_LEVELS:
         return False
     return LOG_LEVELS.index(level) >= LOG_LEVELS.index(call.log_level)
 

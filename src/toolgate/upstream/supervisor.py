@@ -5,6 +5,7 @@ import logging
 import time
 from typing import Final
 
+from toolgate.catalog.remembered import Memory, Remembered
 from toolgate.errors import (
     DeadlineExceeded,
     ServerUnavailable,
@@ -21,7 +22,8 @@ from toolgate.protocol.results import adapt_error, adapt_result
 from toolgate.upstream import failures
 from toolgate.upstream.background import Background
 from toolgate.upstream.backoff import Backoff
-from toolgate.upstream.base import Events, Link, Links, Memory, Remembered, SessionLost, State, Status
+from toolgate.upstream.base import Events, Link, Links, SessionLost, State, Status
+from toolgate.upstream.level import LinkLevel
 from toolgate.upstream.refresh import Refresher
 from toolgate.upstream.slots import Slots
 
@@ -56,6 +58,7 @@ class Upstream:
             server, self._remembered.catalogue if self._remembered else None, self._learn, self._unlisted
         )
         self._link: Link | None = None
+        self._level: LinkLevel
         self._last_link: Link | None = None
         self._state = State.STARTING
         self._since = time.time()
@@ -123,6 +126,7 @@ class Upstream:
 
     async def _pass(self, link: Link, call: Call, began: float) -> Reply:
         """The only place where a call meets a link."""
+        await self._level.suit(call)
         waited = time.monotonic() - began
         if waited < 0.001:
             return _crossed(await link.send(call), link, call)
@@ -198,6 +202,7 @@ class Upstream:
         """Everything while a link lives. The answer says for how many seconds, and why it ended."""
         began = time.monotonic()
         self._link = link
+        self._level = LinkLevel(link)
         self._move(State.READY)
         refresh = asyncio.create_task(self._keep_fresh(link), name=f"refresh {self.server.name}")
         try:

@@ -149,6 +149,10 @@ def cancelled(key: Any, _: dict[str, Any]) -> None:
     answer(key, {"cancelled": _cancelled})
 
 
+def levels(key: Any, _: dict[str, Any]) -> None:
+    answer(key, {"levels": _levels})
+
+
 def close_output(_: Any, __: dict[str, Any]) -> None:
     os.close(1)
 
@@ -156,7 +160,8 @@ def close_output(_: Any, __: dict[str, Any]) -> None:
 CALLS: Final = {
     tool.__name__: tool
     for tool in (
-        echo, progress, flood, log, die, huge, ask, late, slow, nap, garbage, add, batch, cancelled, close_output,
+        echo, progress, flood, log, die, huge, ask, late, slow, nap, garbage, add, batch, cancelled, levels,
+        close_output,
     )
 }  # fmt: skip
 
@@ -164,6 +169,7 @@ CALLS: Final = {
 _asked: list[Any] = []
 _answers: list[dict[str, Any]] = []
 _cancelled: list[Any] = []
+_levels: list[str] = []
 
 
 def take(message: dict[str, Any]) -> None:
@@ -184,6 +190,9 @@ def take(message: dict[str, Any]) -> None:
         answer(message["id"], {"resources": [{"uri": "memo://one", "name": "one"}, {"name": "without a uri"}]})
     elif method == "prompts/list":
         refuse(message["id"], -32603, "the prompts are lost")
+    elif method == "logging/setLevel":
+        _levels.append(message["params"]["level"])
+        answer(message["id"], {})
     elif method == "subscriptions/listen":
         pass
     elif "id" in message:
