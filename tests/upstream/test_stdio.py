@@ -45,11 +45,13 @@ async def test_progress_reaches_the_caller_under_its_own_token(house: House) -> 
 
 async def test_log_messages_reach_only_those_who_asked_and_nobody_while_two_principals_call(house: House) -> None:
     await house.serve(stub())
-    asked, silent, all_of_it = Inbox(), Inbox(), Inbox()
-    await house.call("stub", "log", channel=silent)
+    asked, silent, old, all_of_it = Inbox(), Inbox(), Inbox(), Inbox()
+    await house.call("stub", "log", channel=silent, era=Era.MODERN)
+    await house.call("stub", "log", channel=old, era=Era.LEGACY)
     await house.call("stub", "log", channel=asked, log_level="warning")
     await house.call("stub", "log", channel=all_of_it, log_level="debug")
     assert silent.messages == []
+    assert [message["params"]["level"] for message in old.messages] == ["debug", "error"]
     assert [message["params"]["level"] for message in asked.messages] == ["error"]
     assert [message["params"]["level"] for message in all_of_it.messages] == ["debug", "error"]
 

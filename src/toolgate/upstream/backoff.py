@@ -9,7 +9,8 @@ _CAP: Final = 60.0  # seconds
 
 
 class Backoff:
-    """Doubles from `first` to 60 seconds, with full jitter: servers that failed together are not tried together.
+    """Doubles from `first` to 60 seconds; each wait is drawn from the upper half, so that servers that failed together
+    are not tried together and none is tried at once.
 
     Begins anew after what was tried has held for `steady` seconds.
     """
@@ -25,4 +26,4 @@ class Backoff:
             self._failures = 0
         ceiling = min(_CAP, self._first * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
-        return random.uniform(0, ceiling)  # noqa: S311  # jitter is no secret
+        return random.uniform(ceiling / 2, ceiling)  # noqa: S311  # jitter is no secret

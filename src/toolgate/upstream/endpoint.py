@@ -5,6 +5,7 @@ Nothing here prints more of a URL than its origin, and nothing is ever sent twic
 
 import asyncio
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -209,7 +210,8 @@ class Endpoint:
         except aiohttp.ClientSSLError:
             raise Unreachable(f"cannot be reached: no TLS connection to {self.origin} came about") from None
         except aiohttp.ClientConnectorError as error:
-            reason = error.os_error.strerror or "no connection"
+            number = error.os_error.errno  # the loop's own text for it is a tuple in words
+            reason = os.strerror(number).lower() if number else "no connection"
             raise Unreachable(f"cannot be reached at {self.origin}: {reason}") from None
         except aiohttp.ConnectionTimeoutError:
             raise Unreachable(f"cannot be reached at {self.origin}: no connection within {_CONNECT:g} s") from None

@@ -238,10 +238,12 @@ class Upstream:
             await link.close(0)
 
     async def _pause(self, reason: ToolgateError, delay: float) -> None:
+        news = self._state is not State.FAILING or reason.message != self._last_error
         self._note(reason)
         self._retry_at = time.time() + delay
         self._move(State.FAILING, reason)
-        _log.warning("server %r is down: %s; tried again in %s", self.server.name, reason, _span(delay))
+        level = logging.WARNING if news else logging.DEBUG  # once, not at every try
+        _log.log(level, "server %r is down: %s; tried again in %s", self.server.name, reason, _span(delay))
         await asyncio.sleep(delay)
         self._retry_at = None
 
