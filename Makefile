@@ -1,0 +1,73 @@
+# make up      serve the MCP servers of this machine        make test    everything the tests need, and the tests
+# make check   style, types, layers                          make bench   measurements, with the direct call beside
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+PARTS := .parts/npm/.ready .parts/servers/.ready .parts/mcp1/.ready
+
+.PHONY: up test check bench docs clean parts
+.DELETE_ON_ERROR:
+
+up: $(VENV)/.installed
+	@exec $(BIN)/toolgate up $(ARGS)
+
+test: parts
+	@rm -f .coverage .coverage.*
+	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
+
+check: $(VENV)/.dev .parts/mcp1/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/mypy --python-executable .parts/mcp1/bin/python --cache-dir .mypy_cache/mcp1 $(wildcard tests/parts/mcp1/*.py)
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.dev
+	@$(BIN)/pytest tests/docs $(ARGS)
+
+clean:
+	rm -rf $(VENV) .parts dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+
+# The four environments have nothing to do with each other, so they are made side by side.
+parts:
+	@$(MAKE) --no-print-directory -j4 $(VENV)/.dev $(PARTS)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Toolgate needs Python 3.11 or newer, and no python3 here is that new." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# The first that knows dependency groups. Before all else, since the others run while this one would replace itself.
+$(VENV)/.pip: | $(BIN)/python
+	@$(PIP) install 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing Toolgate into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml tests/parts/dev.txt | $(VENV)/.pip
+	@echo "installing Toolgate and the tools of its developers into $(VENV)"
+	@$(PIP) install --editable . --group dev --constraint tests/parts/dev.txt
+	@touch $@ $(VENV)/.installed
+
+# The pins name every package, so there is nothing to resolve; what runs compiles itself.
+.parts/%/.ready: tests/parts/%.txt | $(VENV)/.pip
+	@echo "installing the test parts $*"
+	@test -x .parts/$*/bin/python || $(PYTHON) -m venv --without-pip .parts/$*
+	@$(PIP) --python .parts/$*/bin/python install --no-deps --no-compile --requirement $<
+	@touch $@
+
+.parts/npm/.ready: tests/parts/npm/package.json tests/parts/npm/package-lock.json tests/parts/npm/.npmrc
+	@echo "installing the test parts npm"
+	@mkdir -p .parts/npm
+	@cp $^ .parts/npm/
+	@cd .parts/npm && npm ci --ignore-scripts
+	@touch $@
