@@ -1,0 +1,1 @@
+"""Measurements, each with the direct call beside it: `make bench`, or `make bench ARGS=--quick`."""
