@@ -28,6 +28,7 @@
     │   ├── BrokenReply             what it sent is not MCP
     │   └── EraMismatch             the answer cannot be expressed in the client's revision
     ├── SlowClient                  a client that does not read what it asked for
+    ├── CannotAsk                   a server's question that cannot be brought to a client
     └── Draining                    the gateway is stopping
 
 Codes of our own stand outside the range that JSON-RPC reserves (-32768 to -32000), as revision 2026-07-28, Overview,
@@ -39,6 +40,7 @@ from typing import Any, ClassVar
 __all__ = [
     "AccessError",
     "BrokenReply",
+    "CannotAsk",
     "ConfigError",
     "DeadlineExceeded",
     "Draining",
@@ -237,6 +239,13 @@ class EraMismatch(UpstreamError):
 class SlowClient(ToolgateError):
     code = "slow-client"
     rpc = -31021
+
+
+class CannotAsk(ToolgateError):
+    """Told to the server that asked, in the words that a client without the feature uses."""
+
+    code = "cannot-ask"
+    rpc = -32601
 
 
 class Draining(ToolgateError):

@@ -134,6 +134,53 @@ async def test_an_id_that_is_still_under_way_cannot_be_used_again(front: Front) 
     assert await first == 200
 
 
+async def test_a_question_in_a_call_is_asked_on_its_stream_and_answered_with_a_post(front: Front) -> None:
+    session = await front.initialize()
+
+    async def curious(call: Call) -> Reply:
+        reply = await call.channel.ask("elicitation/create", b'{"message":"who?"}')
+        return Reply(b'{"answer":' + reply.payload + b"}", is_error=reply.is_error)
+
+    front.road = curious
+    async with front.post(request("tools/call", {"name": "one__look"}), session) as answer:
+        question = await anext(line async for line in answer.content if line.startswith(b"data: "))
+        asked = json.loads(question[6:])
+        assert (asked["method"], asked["params"]) == ("elicitation/create", {"message": "who?"})
+        reply = {"jsonrpc": "2.0", "id": asked["id"], "result": {"action": "accept"}}
+        async with front.post(reply, session) as accepted:
+            assert accepted.status == 202
+        async with front.post(reply, session) as accepted:
+            assert accepted.status == 202, "a second answer is ignored"
+        last = await anext(line async for line in answer.content if line.startswith(b"data: "))
+    assert json.loads(last[6:])["result"] == {"answer": {"action": "accept"}}
+
+
+async def test_a_question_is_withdrawn_when_its_call_is_cancelled(front: Front) -> None:
+    session = await front.initialize()
+
+    async def curious(call: Call) -> Reply:
+        return await call.channel.ask("roots/list", None)
+
+    front.road = curious
+    async with front.post(request("tools/call", {"name": "one__look"}, key="c"), session) as answer:
+        first = await anext(line async for line in answer.content if line.startswith(b"data: "))
+        note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "c"}}
+        async with front.post(note, session):
+            pass
+        rest = [json.loads(line[6:]) async for line in answer.content if line.startswith(b"data: ")]
+    assert [message["params"]["requestId"] for message in rest] == [json.loads(first[6:])["id"]]
+
+
+async def test_the_capabilities_of_a_session_go_with_its_calls_in_one_form(front: Front) -> None:
+    declared = {"sampling": {}, "elicitation": {"form": {}}, "somethingElse": 1, "roots": {"listChanged": True}}
+    params = {"protocolVersion": "2025-11-25", "capabilities": declared, "clientInfo": {"name": "t", "version": "1"}}
+    async with front.post(request("initialize", params)) as answer:
+        session = {"Mcp-Session-Id": answer.headers["Mcp-Session-Id"]}
+    async with front.post(request("tools/call", {"name": "one__look"}), session):
+        pass
+    assert front.calls[0].capabilities == b'{"elicitation":{"form":{}},"roots":{"listChanged":true},"sampling":{}}'
+
+
 class Stream:
     """A GET stream that is being read."""
 

@@ -14,16 +14,16 @@ from msgspec import Raw
 
 from toolgate.catalog.remembered import Remembered
 from toolgate.catalog.snapshot import Route, Snapshot
-from toolgate.errors import SecretMissing
+from toolgate.errors import CannotAsk, SecretMissing
 from toolgate.model.principal import LOCAL, Principal
 from toolgate.model.secretref import Reference, Secret, Template
 from toolgate.model.server import Http, Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue, Kind
-from toolgate.pipeline.call import Call
+from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
 from toolgate.upstream.base import State, Status
 from toolgate.upstream.pool import Pool
-from toolgate.upstream.supervisor import Upstream
+from toolgate.upstream.shared import SharedUpstream
 
 STUB: Final = Path(__file__).parent / "servers" / "stub.py"
 SECRETS: Final = {"TOKEN": "hunter2-secret"}
@@ -78,10 +78,13 @@ class Notes:
 
 
 class Inbox:
-    """Implements `Channel`; `room` is how many messages it takes."""
+    """Implements `Channel`; `room` is how many messages it takes, `answers` what it answers when it is asked."""
 
-    def __init__(self, room: int = 1000) -> None:
+    def __init__(self, room: int = 1000, answers: Mapping[str, Any] | None = None) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.asked: list[tuple[str, Any]] = []
+        self.answers = dict(answers or {})
+        self.withdrawn = asyncio.Event()
         self._room = room
         self._news = asyncio.Event()
 
@@ -92,12 +95,32 @@ class Inbox:
         self._news.set()
         return True
 
+    async def ask(self, method: str, params: bytes | None) -> Reply:
+        """An answer of None never comes."""
+        self.asked.append((method, msgspec.json.decode(params) if params else None))
+        self._news.set()
+        if method not in self.answers:
+            raise CannotAsk(f"cannot be asked for {method}")
+        answer = self.answers[method]
+        if answer is None:
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self.withdrawn.set()
+        return Reply(msgspec.json.encode(answer), is_error="code" in answer)
+
     async def first(self) -> dict[str, Any]:
+        await self._until(lambda: bool(self.messages))
+        return self.messages[0]
+
+    async def until_asked(self) -> None:
+        await self._until(lambda: bool(self.asked))
+
+    async def _until(self, hoped: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while not self.messages:
+            while not hoped():
                 self._news.clear()
                 await self._news.wait()
-        return self.messages[0]
 
 
 class House:
@@ -119,7 +142,7 @@ class House:
         await self.pool.apply(servers)
         await self.pool.settled(30)
 
-    def of(self, name: str) -> Upstream:
+    def of(self, name: str) -> SharedUpstream:
         upstream = self.pool.get(name)
         assert upstream is not None
         return upstream
@@ -156,6 +179,7 @@ def make_call(
     channel: Inbox | None = None,
     principal: Principal = LOCAL,
     log_level: str | None = None,
+    capabilities: bytes = b"{}",
     raw: bytes = b"",
 ) -> Call:
     whole: dict[str, Any] = dict(params or {"name": f"{server}__{tool}", "arguments": arguments or {}})
@@ -174,6 +198,7 @@ def make_call(
         channel=channel or Inbox(),
         timeout=timeout,
         log_level=log_level,
+        capabilities=capabilities,
     )
 
 

@@ -105,6 +105,7 @@ class Answers:
                 channel=exchange.channel,
                 timeout=self._timeout(route),
                 log_level=exchange.log_level,
+                capabilities=exchange.capabilities,
             )
         )
 

@@ -4,6 +4,9 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from toolgate.errors import CannotAsk
+from toolgate.pipeline.call import Reply
+
 __all__ = ["QueueChannel"]
 
 _LIMIT: Final = 1_000  # messages; a client this far behind does not read what it asked for
@@ -24,6 +27,10 @@ class QueueChannel:
         self._messages.append(message)
         self._awake.set()
         return True
+
+    async def ask(self, method: str, params: bytes | None) -> Reply:
+        """Nobody can be asked here."""
+        raise CannotAsk(f"this client cannot be asked for {method}")
 
     def wake(self, _: object = None) -> None:
         self._awake.set()

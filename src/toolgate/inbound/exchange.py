@@ -27,6 +27,7 @@ class Exchange:
     snapshot: Snapshot
     channel: Channel
     log_level: str | None
+    capabilities: bytes
 
     @property
     def view(self) -> View:

@@ -20,6 +20,7 @@ from toolgate.inbound.exchange import Exchange, Outcome
 from toolgate.inbound.legacy import Legacy
 from toolgate.inbound.modern import Headers, check_headers, check_version, is_modern, read_envelope
 from toolgate.inbound.param_headers import check_param_headers
+from toolgate.inbound.session_channel import SessionChannel
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.inbound.wire import Head, Receive, Scope, Send, plain, read_body, refuse, respond
 from toolgate.model.principal import Principal
@@ -93,7 +94,9 @@ class StreamableHttp:
             if route is not None:
                 check_param_headers(route.raw, context.params.get("arguments"), headers)
         channel = QueueChannel()
-        exchange = context.exchange(message.key, Era.MODERN, envelope.version, envelope.log_level, channel)
+        exchange = context.exchange(
+            message.key, Era.MODERN, envelope.version, envelope.log_level, envelope.capabilities, channel
+        )
         await deliver(asyncio.create_task(self._answers.answer(exchange)), channel, receive, send, context.head)
 
     # The legacy era
@@ -106,11 +109,11 @@ class StreamableHttp:
             return
         session = self._session(headers, context.endpoint, context.principal)
         if message.method is UNSET or message.key is None:
-            if message.method is not UNSET:
-                self._legacy.notified(session, message)
+            take = self._legacy.answered if message.method is UNSET else self._legacy.notified
+            take(session, message)
             await plain(send, 202, context.head)
             return
-        channel = QueueChannel()
+        channel = SessionChannel(session.questions)
         work = self._legacy.run(session, message.key, self._answer(message.key, session, context, channel))
         await deliver(work, channel, receive, send, context.head)
 
@@ -121,7 +124,7 @@ class StreamableHttp:
             except ToolgateError as error:
                 return refusal(error, key, Era.LEGACY)
         return await self._answers.answer(
-            context.exchange(key, Era.LEGACY, session.version, session.log_level, channel)
+            context.exchange(key, Era.LEGACY, session.version, session.log_level, session.capabilities, channel)
         )
 
     async def _initialize(self, message: Message, context: "_Context", send: Send) -> None:
@@ -181,7 +184,9 @@ class _Context:
         self.params = fields(message.params)
         self.meta = fields(self.params["_meta"], "_meta") if "_meta" in self.params else NOTHING
 
-    def exchange(self, key: bytes, era: Era, version: str, log_level: str | None, channel: QueueChannel) -> Exchange:
+    def exchange(
+        self, key: bytes, era: Era, version: str, log_level: str | None, capabilities: bytes, channel: QueueChannel
+    ) -> Exchange:
         return Exchange(
             id=self.id,
             key=key,
@@ -195,6 +200,7 @@ class _Context:
             snapshot=self.snapshot,
             channel=channel,
             log_level=log_level,
+            capabilities=capabilities,
         )
 
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from toolgate.catalog.snapshot import View
 from toolgate.errors import InvalidParams, InvalidRequest
 from toolgate.inbound.announce import Announcer
@@ -14,6 +16,8 @@ from toolgate.inbound.exchange import Outcome
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.inbound.wire import EventStream, Head, Receive, Send
 from toolgate.model.principal import Principal
+from toolgate.pipeline.call import Reply
+from toolgate.protocol.capabilities import declared
 from toolgate.protocol.envelope import Fields, Message, dump, fields, response
 from toolgate.protocol.eras import LATEST_LEGACY, LEGACY_VERSIONS, LOG_LEVELS
 
@@ -35,7 +39,7 @@ class Legacy:
         """Open a session in the revision that the client asks for, or in the newest legacy one."""
         asked = text(params, "protocolVersion")
         version = asked if asked in LEGACY_VERSIONS else LATEST_LEGACY
-        session = self._sessions.open(endpoint, principal, version)
+        session = self._sessions.open(endpoint, principal, version, declared(params.get("capabilities")))
         result: dict[str, Any] = {
             "protocolVersion": version,
             "capabilities": view.capabilities,
@@ -61,6 +65,13 @@ class Legacy:
         session.in_flight[key] = task
         task.add_done_callback(lambda _: session.in_flight.pop(key, None))
         return task
+
+    def answered(self, session: Session, message: Message) -> None:
+        """The client's answer to what it was asked in the middle of a call."""
+        if message.result is not UNSET:
+            session.questions.answered(message.key, Reply(bytes(message.result)))
+        elif message.error is not UNSET:
+            session.questions.answered(message.key, Reply(bytes(message.error), is_error=True))
 
     def notified(self, session: Session, message: Message) -> None:
         """A notification from the client. Unknown ones, and those about requests that have ended, are ignored."""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from toolgate.errors import HeaderMismatch, InvalidParams, UnsupportedVersion
+from toolgate.protocol.capabilities import declared
 from toolgate.protocol.envelope import Fields
 from toolgate.protocol.eras import (
     CLIENT_CAPABILITIES,
@@ -37,6 +38,7 @@ class Envelope:
 
     version: str
     log_level: str | None
+    capabilities: bytes
 
 
 def is_modern(method: str | UnsetType, meta: Fields, headers: Headers = ()) -> bool:
@@ -58,7 +60,8 @@ def read_envelope(meta: Fields) -> Envelope:
         raise InvalidParams(f"params._meta must hold {' and '.join(missing)}")
     if bytes(meta[CLIENT_CAPABILITIES])[:1] != b"{":
         raise InvalidParams(f"{CLIENT_CAPABILITIES} must be an object")
-    return Envelope(_string(meta[PROTOCOL_VERSION], PROTOCOL_VERSION), _log_level(meta))
+    version = _string(meta[PROTOCOL_VERSION], PROTOCOL_VERSION)
+    return Envelope(version, _log_level(meta), declared(meta[CLIENT_CAPABILITIES]))
 
 
 def _string(raw: Raw, what: str) -> str:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Final
 
 from toolgate.inbound.channel import QueueChannel
+from toolgate.inbound.session_channel import Questions
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
 
@@ -27,8 +28,10 @@ class Session:
     endpoint: str
     principal: Principal
     version: str
+    capabilities: bytes = b"{}"
     log_level: str | None = None  # until it says otherwise a server decides what it sends
     in_flight: dict[bytes, "asyncio.Task[object]"] = field(default_factory=dict)
+    questions: Questions = field(default_factory=Questions)
     stream: QueueChannel | None = None
     unheard: set[Kind] = field(default_factory=set)
     used: float = field(default_factory=monotonic)
@@ -47,9 +50,9 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, endpoint: str, principal: Principal, version: str) -> Session:
+    def open(self, endpoint: str, principal: Principal, version: str, capabilities: bytes = b"{}") -> Session:
         self._make_room()
-        session = Session(token_urlsafe(24), endpoint, principal, version)
+        session = Session(token_urlsafe(24), endpoint, principal, version, capabilities)
         self._sessions[session.id] = session
         return session
 

@@ -20,13 +20,19 @@ class Channel(Protocol):
         that other calls share."""
         ...
 
+    async def ask(self, method: str, params: bytes | None) -> "Reply":
+        """What the server asks of the client in the middle of the call, and the client's answer. Cancelling it tells
+        the client. Raises `CannotAsk`, `SlowClient`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One routed request. Immutable; it holds the snapshot that it started with.
 
     `params` is the client's `params`, decoded one level, with the client's own name in it; `route.name` is what the
-    server calls the thing. `meta` is `params._meta`, decoded one level. `timeout` is in seconds.
+    server calls the thing. `meta` is `params._meta`, decoded one level. `timeout` is in seconds. `capabilities` are the
+    client's, as JSON: what it did not declare is never asked of it.
     """
 
     id: str
@@ -41,6 +47,7 @@ class Call:
     channel: Channel
     timeout: float
     log_level: str | None = None
+    capabilities: bytes = b"{}"
     headers: tuple[tuple[str, str], ...] = field(default=())
 
     def with_(self, **changes: object) -> Self:

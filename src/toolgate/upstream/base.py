@@ -84,7 +84,10 @@ class Link(Protocol):
 class Links(Protocol):
     """How a link is made: `upstream.stdio.connect` or `upstream.http.connect`."""
 
-    async def __call__(self, server: Server, era: Era | None, changed: Callable[[frozenset[Kind]], None]) -> Link:
+    async def __call__(
+        self, server: Server, era: Era | None, changed: Callable[[frozenset[Kind]], None], capabilities: bytes
+    ) -> Link:
         """`era` is the remembered one, or None to probe. `changed` is called when the server says that lists changed.
-        Raises `StartFailed` with a reason that a person can act on."""
+        `capabilities` are declared to a legacy server as the client's. Raises `StartFailed` with a reason that a person
+        can act on."""
         ...

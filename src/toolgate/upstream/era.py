@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import Raw
 
 from toolgate.errors import StartFailed
 from toolgate.model.tool import Catalogue
 from toolgate.pipeline.call import Reply
+from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.envelope import dump
 from toolgate.protocol.eras import (
     LATEST_LEGACY,
@@ -74,9 +76,9 @@ def discover_params(version: str) -> bytes:
     return params or b"{}"
 
 
-def initialize_params() -> bytes:
-    """No client capabilities: a server must not ask the gateway for sampling, elicitation or roots."""
-    return dump({"protocolVersion": LATEST_LEGACY, "capabilities": {}, "clientInfo": IDENTITY})
+def initialize_params(capabilities: bytes) -> bytes:
+    """`capabilities` are those of the callers that the link is for."""
+    return dump({"protocolVersion": LATEST_LEGACY, "capabilities": Raw(capabilities), "clientInfo": IDENTITY})
 
 
 def judge(reply: Reply, asked: str) -> Verdict:
@@ -120,26 +122,26 @@ Ask = Callable[[str, bytes], asyncio.Future[Reply]]
 """Sends a request of this method and params; the future gets the answer, or the end of the link."""
 
 
-async def negotiate(ask: Ask, remembered: Era | None) -> Hello:
+async def negotiate(ask: Ask, remembered: Era | None, capabilities: bytes = NONE) -> Hello:
     """The stdio probe. Raises `StartFailed`, and whatever a future of `ask` is given when the link ends."""
     if remembered is Era.LEGACY:
-        reply = await ask(INITIALIZE, initialize_params())
+        reply = await ask(INITIALIZE, initialize_params(capabilities))
         if not reply.is_error:
             return initialized(reply)
-    return await _probe(ask, MODERN_VERSIONS[-1])
+    return await _probe(ask, MODERN_VERSIONS[-1], capabilities)
 
 
-async def _probe(ask: Ask, version: str) -> Hello:
+async def _probe(ask: Ask, version: str, capabilities: bytes) -> Hello:
     probe = ask(DISCOVER, discover_params(version))
     await asyncio.wait({probe}, timeout=_SILENCE)
     if not probe.done():
-        return await _either(ask, probe, version)
+        return await _either(ask, probe, version, capabilities)
     verdict = judge(await probe, version)
     if verdict.hello:
         return verdict.hello
     if verdict.again:
         return await _again(ask, verdict.again)
-    return initialized(await ask(INITIALIZE, initialize_params()))
+    return initialized(await ask(INITIALIZE, initialize_params(capabilities)))
 
 
 async def _again(ask: Ask, version: str) -> Hello:
@@ -149,10 +151,10 @@ async def _again(ask: Ask, version: str) -> Hello:
     return verdict.hello
 
 
-async def _either(ask: Ask, probe: asyncio.Future[Reply], version: str) -> Hello:
+async def _either(ask: Ask, probe: asyncio.Future[Reply], version: str, capabilities: bytes) -> Hello:
     """It is silent: slow to start, or a legacy server that leaves unknown requests unanswered. Whichever answer comes
     decides, and the child is not killed for it (a first `npx` downloads for longer than the probe waits)."""
-    opening = ask(INITIALIZE, initialize_params())
+    opening = ask(INITIALIZE, initialize_params(capabilities))
     await asyncio.wait({probe, opening}, return_when=asyncio.FIRST_COMPLETED)
     if probe.done() or (await opening).is_error:
         verdict = judge(await probe, version)

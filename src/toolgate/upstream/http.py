@@ -19,8 +19,10 @@ from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import Era
 from toolgate.protocol.results import error_code
 from toolgate.upstream import failures, relay
+from toolgate.upstream.asking import Asking
 from toolgate.upstream.background import Background
 from toolgate.upstream.base import SessionLost
+from toolgate.upstream.deadline import Deadline
 from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint, Listen, Unreachable
 from toolgate.upstream.inflight import InFlight
 from toolgate.upstream.listen import filter_of, keep_listening, kinds_announced
@@ -55,7 +57,8 @@ class HttpLink:
         self._event_id = ""
         self._closing = False
         self._in_flight = InFlight()
-        self._deadlines: set[asyncio.Timeout] = set()
+        self._deadlines: set[Deadline] = set()
+        self._asking = Asking(self._errand)
         self._background = Background(_ERRANDS)
         self._end: asyncio.Future[UpstreamError] = asyncio.get_running_loop().create_future()
         self._headers = {headers.PROTOCOL_VERSION: self.version}
@@ -79,8 +82,10 @@ class HttpLink:
         key = self._key()
         params = call_params(call, self.era, self.version, key)
         more = mirror(call) if self.era is Era.MODERN else {}
+        deadline = Deadline(call.timeout)
+        listen = self._listener(call, key, deadline)
         try:
-            reply = await self._exchange(key, call.method, params, more, self._listener(call, key), call.timeout)
+            reply = await self._exchange(key, call.method, params, more, listen, deadline)
         except TimeoutError:
             self._cancel(key, "deadline exceeded")
             raise failures.late(call) from None
@@ -90,6 +95,8 @@ class HttpLink:
         except asyncio.CancelledError:
             self._cancel(key, "the client went away")
             raise
+        finally:
+            self._asking.ended(call)
         if reply.is_error and self.era is Era.MODERN:
             self._heed(reply)
         return reply
@@ -99,7 +106,7 @@ class HttpLink:
         own = own_params(params, self.era, self.version)
         more = {headers.METHOD: method} if self.era is Era.MODERN else {}
         try:
-            return await self._exchange(key, method, own, more, self._overhear, timeout)
+            return await self._exchange(key, method, own, more, self._overhear, Deadline(timeout))
         except TimeoutError:
             self._cancel(key, "deadline exceeded")
             raise failures.late_request(self.server, method, timeout) from None
@@ -111,7 +118,7 @@ class HttpLink:
         await self._in_flight.drained(grace)
         self._closing = True
         for deadline in self._deadlines:
-            deadline.reschedule(0)
+            deadline.end()
         await self._background.close()
         if self._session and not self._end.done():
             await self._say_goodbye(min(grace, _GOODBYE))
@@ -121,12 +128,11 @@ class HttpLink:
     # Requests.
 
     async def _exchange(
-        self, key: bytes, method: str, params: bytes | None, more: dict[str, str], listen: Listen, timeout: float
+        self, key: bytes, method: str, params: bytes | None, more: dict[str, str], listen: Listen, deadline: Deadline
     ) -> Reply:
         if self._end.done():
             raise self._named(self._end.result())
         body = envelope.request(key, method, params)
-        deadline = asyncio.timeout(timeout)
         try:
             async with deadline:
                 self._deadlines.add(deadline)
@@ -189,7 +195,7 @@ class HttpLink:
 
     # What comes in a stream before the answer.
 
-    def _listener(self, call: Call, key: bytes) -> Listen:
+    def _listener(self, call: Call, key: bytes, deadline: Deadline) -> Listen:
         def listen(message: Message) -> None:
             relayed: bytes | None = None
             if message.method == relay.PROGRESS and relay.progress_token(message) == int(key):
@@ -197,6 +203,8 @@ class HttpLink:
             elif message.method == relay.LOG and relay.admits(call, relay.level_of(message)):
                 params = bytes(message.params) if message.params is not UNSET else None
                 relayed = envelope.notification(relay.LOG, params)
+            elif message.method is not UNSET and message.id is not UNSET and self.era is Era.LEGACY:
+                self._asking.take(message, call, deadline)
             else:
                 self._overhear(message)
             if relayed is not None and not call.channel.send(relayed):
@@ -210,7 +218,9 @@ class HttpLink:
             return
         if message.id is not UNSET:
             if self.era is Era.LEGACY:
-                self._errand(relay.answer_to(message))
+                self._asking.take(message, None, None)
+        elif message.method == relay.CANCELLED:
+            self._asking.withdraw(message)
         elif kinds := relay.CHANGES.get(message.method):
             self._changed(kinds)
 

@@ -1,11 +1,13 @@
 """From the definition of a child process to a link that has shaken hands with it."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from toolgate.errors import ServerUnavailable, StartFailed
 from toolgate.model.server import Server, Stdio
 from toolgate.pipeline.call import Reply
+from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.eras import Era
 from toolgate.runtime.base import Launch, Redact, Runtime
 from toolgate.upstream import resolved
@@ -32,25 +34,26 @@ class StdioLinks:
         self._response_bytes = response_bytes
         self._start_timeout = start_timeout
 
-    async def __call__(self, server: Server, era: Era | None, changed: Changed) -> StdioLink:
+    async def __call__(
+        self, server: Server, era: Era | None, changed: Changed, capabilities: bytes = NONE
+    ) -> StdioLink:
         if not isinstance(server.transport, Stdio):
             raise TypeError(f"server {server.name!r} is not a child process")
         launch, redact = await resolved.launch(server.transport, self._resolve, self._environment)
         deadline = asyncio.get_running_loop().time() + self._start_timeout
         try:
-            return await self._start(server.name, launch, redact, era, changed, deadline)
+            return await self._start(server.name, launch, redact, changed, _Terms(era, capabilities, deadline))
         except _Left as left:
             if not left.on_probe:
                 raise StartFailed(left.message, hint=left.hint, server=server.name) from None
         # A legacy server may take a request before `initialize` for a reason to leave.
         try:
-            return await self._start(server.name, launch, redact, Era.LEGACY, changed, deadline)
+            terms = _Terms(Era.LEGACY, capabilities, deadline)
+            return await self._start(server.name, launch, redact, changed, terms)
         except _Left as left:
             raise StartFailed(left.message, hint=left.hint, server=server.name) from None
 
-    async def _start(
-        self, name: str, launch: Launch, redact: Redact, era: Era | None, changed: Changed, deadline: float
-    ) -> StdioLink:
+    async def _start(self, name: str, launch: Launch, redact: Redact, changed: Changed, terms: "_Terms") -> StdioLink:
         link = StdioLink(name, self._response_bytes, redact, changed)
         try:
             process = await self._runtime(name, launch, link, limit=self._response_bytes, redact=redact)
@@ -58,13 +61,13 @@ class StdioLinks:
             raise StartFailed(redact(error.message), hint=redact(error.hint), server=name) from None
         link.attach(process)
         try:
-            link.greet(await self._shake_hands(link, era, deadline))
+            link.greet(await self._shake_hands(link, terms))
         except BaseException:
             await process.stop(_GRACE)
             raise
         return link
 
-    async def _shake_hands(self, link: StdioLink, era: Era | None, deadline: float) -> Hello:
+    async def _shake_hands(self, link: StdioLink, terms: "_Terms") -> Hello:
         opened = False
 
         def ask(method: str, params: bytes) -> asyncio.Future[Reply]:
@@ -73,8 +76,8 @@ class StdioLinks:
             return link.ask(method, params)
 
         try:
-            async with asyncio.timeout_at(deadline):
-                return await negotiate(ask, era)
+            async with asyncio.timeout_at(terms.deadline):
+                return await negotiate(ask, terms.era, terms.capabilities)
         except TimeoutError:
             words = link.last_words()
             raise StartFailed(
@@ -87,6 +90,15 @@ class StdioLinks:
         except ServerUnavailable:
             reason = (await link.closed()).message
             raise _Left(reason, on_probe=not opened) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """`era` is the remembered one, or None; `deadline` is a time of the loop's clock."""
+
+    era: Era | None
+    capabilities: bytes
+    deadline: float
 
 
 class _Left(StartFailed):

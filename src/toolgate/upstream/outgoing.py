@@ -72,7 +72,7 @@ def _stamp(version: str) -> Fields:
 def _modern_meta(call: Call, version: str) -> Fields:
     if call.era is Era.MODERN:
         return {**call.meta, PROTOCOL_VERSION: Raw(dump(version))}
-    meta = {**call.meta, **_stamp(version)}
+    meta = {**call.meta, **_stamp(version), CLIENT_CAPABILITIES: Raw(call.capabilities)}
     if call.log_level is not None:
         meta[LOG_LEVEL] = Raw(dump(call.log_level))
     return meta

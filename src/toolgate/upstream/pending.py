@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from toolgate.errors import ToolgateError
 from toolgate.pipeline.call import Call, Reply
+from toolgate.upstream.deadline import Deadline
 
 __all__ = ["Entry", "Pending"]
 
@@ -16,6 +17,7 @@ class Entry:
 
     future: asyncio.Future[Reply]
     call: Call | None
+    deadline: Deadline | None
 
 
 class Pending:
@@ -25,10 +27,10 @@ class Pending:
         self._entries: dict[int, Entry] = {}
         self._last = 0
 
-    def open(self, call: Call | None = None) -> tuple[int, asyncio.Future[Reply]]:
+    def open(self, call: Call | None = None, deadline: Deadline | None = None) -> tuple[int, asyncio.Future[Reply]]:
         self._last += 1
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._entries[self._last] = Entry(future, call)
+        self._entries[self._last] = Entry(future, call, deadline)
         return self._last, future
 
     def find(self, key: int | None) -> Entry | None:
@@ -39,6 +41,12 @@ class Pending:
 
     def calls(self) -> Iterator[tuple[int, Call]]:
         return ((key, entry.call) for key, entry in self._entries.items() if entry.call is not None)
+
+    def latest(self) -> Entry | None:
+        """The call that was sent last, where all of them are one principal's."""
+        entries = [entry for entry in self._entries.values() if entry.call is not None]
+        principals = {entry.call.principal.id for entry in entries if entry.call is not None}
+        return entries[-1] if len(principals) == 1 else None
 
     def settle(self, key: int | None, reply: Reply) -> bool:
         """False for an id that nobody waits for (any more)."""

@@ -17,8 +17,10 @@ from toolgate.upstream.fingerprint import fingerprint
 from toolgate.upstream.launch import StdioLinks
 from toolgate.upstream.reach import HttpLinks, open_session
 from toolgate.upstream.resolved import Environment, Resolve
+from toolgate.upstream.shared import SharedUpstream
 from toolgate.upstream.slots import Slots
 from toolgate.upstream.supervisor import Upstream
+from toolgate.upstream.tally import Tally
 
 __all__ = ["Pool"]
 
@@ -52,7 +54,7 @@ class Pool:
         self._http: Links = HttpLinks(
             self._session, resolve, response_bytes=response_bytes, start_timeout=start_timeout
         )
-        self._upstreams: dict[str, Upstream] = {}
+        self._upstreams: dict[str, SharedUpstream] = {}
         self._leaving = Background(_LEAVING)
 
     async def apply(self, servers: Iterable[Server]) -> None:
@@ -72,7 +74,7 @@ class Pool:
             if not self._leaving.spawn(upstream.close(_DRAIN), f"leave {upstream.server.name}"):
                 await upstream.close(0)
 
-    def get(self, name: str) -> Upstream | None:
+    def get(self, name: str) -> SharedUpstream | None:
         return self._upstreams.get(name)
 
     def statuses(self) -> list[Status]:
@@ -92,8 +94,13 @@ class Pool:
         await self._leaving.finish(grace)
         await self._session.close()
 
-    def _new(self, server: Server) -> Upstream:
+    def _new(self, server: Server) -> SharedUpstream:
         connect = self._stdio if isinstance(server.transport, Stdio) else self._http
-        upstream = Upstream(server, fingerprint(server, self._key), connect, self._memory, self._events, self._slots)
+        known, tally = fingerprint(server, self._key), Tally()
+
+        def make(capabilities: bytes) -> Upstream:
+            return Upstream(server, known, connect, self._memory, self._events, self._slots, tally, capabilities)
+
+        upstream = SharedUpstream(server, make)
         upstream.start()
         return upstream

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from toolgate.errors import SignInNeeded, StartFailed
 from toolgate.pipeline.call import Reply
 from toolgate.protocol import envelope, headers
+from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import MODERN_VERSIONS, Era
 from toolgate.upstream.endpoint import Answer, Endpoint
@@ -27,16 +28,16 @@ class Contact:
     session: str = ""
 
 
-async def shake_hands(endpoint: Endpoint, remembered: Era | None) -> Contact:
+async def shake_hands(endpoint: Endpoint, remembered: Era | None, capabilities: bytes = NONE) -> Contact:
     """Raises `StartFailed`, and `ServerUnavailable` where there is no connection."""
     if remembered is Era.LEGACY:
-        answer = await _ask(endpoint, INITIALIZE, initialize_params(), {})
+        answer = await _ask(endpoint, INITIALIZE, initialize_params(capabilities), {})
         if _is_result(answer):
             return await _open_session(endpoint, answer)
-    return await _probe(endpoint, MODERN_VERSIONS[-1])
+    return await _probe(endpoint, MODERN_VERSIONS[-1], capabilities)
 
 
-async def _probe(endpoint: Endpoint, version: str) -> Contact:
+async def _probe(endpoint: Endpoint, version: str, capabilities: bytes) -> Contact:
     answer = await _ask(
         endpoint, DISCOVER, discover_params(version), {headers.PROTOCOL_VERSION: version, headers.METHOD: DISCOVER}
     )
@@ -48,14 +49,14 @@ async def _probe(endpoint: Endpoint, version: str) -> Contact:
     if reply is not None:
         verdict = judge(reply, version)
         if verdict.again and verdict.again != version:
-            return await _probe(endpoint, verdict.again)
+            return await _probe(endpoint, verdict.again, capabilities)
         if verdict.hello:
             return Contact(verdict.hello)
-    return await _initialize(endpoint)
+    return await _initialize(endpoint, capabilities)
 
 
-async def _initialize(endpoint: Endpoint) -> Contact:
-    answer = await _ask(endpoint, INITIALIZE, initialize_params(), {})
+async def _initialize(endpoint: Endpoint, capabilities: bytes) -> Contact:
+    answer = await _ask(endpoint, INITIALIZE, initialize_params(capabilities), {})
     if answer.status in {404, 405} and not _is_result(answer):
         refused = refusal(endpoint, answer)
         raise StartFailed(

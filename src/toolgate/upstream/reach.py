@@ -7,6 +7,7 @@ from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from toolgate import __version__
 from toolgate.errors import StartFailed, UpstreamError
 from toolgate.model.server import Http, Server
+from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.eras import Era
 from toolgate.upstream import resolved
 from toolgate.upstream.endpoint import Endpoint
@@ -40,14 +41,14 @@ class HttpLinks:
         self._response_bytes = response_bytes
         self._start_timeout = start_timeout
 
-    async def __call__(self, server: Server, era: Era | None, changed: Changed) -> HttpLink:
+    async def __call__(self, server: Server, era: Era | None, changed: Changed, capabilities: bytes = NONE) -> HttpLink:
         if not isinstance(server.transport, Http):
             raise TypeError(f"server {server.name!r} is not behind a URL")
         address, redact = await resolved.address(server.transport, self._resolve)
         endpoint = Endpoint(server.name, address, self._session, redact, self._response_bytes)
         try:
             async with asyncio.timeout(self._start_timeout):
-                contact = await shake_hands(endpoint, era)
+                contact = await shake_hands(endpoint, era, capabilities)
         except TimeoutError:
             await endpoint.close()
             raise StartFailed(

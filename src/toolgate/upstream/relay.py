@@ -1,7 +1,7 @@
 """What a server sends besides answers, and whom it is for."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -14,12 +14,12 @@ from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import LOG_LEVELS, Era
 
 __all__ = [
+    "CANCELLED",
     "CHANGES",
     "LOG",
     "PROGRESS",
     "Changed",
     "admits",
-    "answer_to",
     "level_of",
     "messages",
     "own_number",
@@ -31,6 +31,7 @@ __all__ = [
 Changed = Callable[[frozenset[Kind]], None]
 
 PROGRESS: Final = "notifications/progress"
+CANCELLED: Final = "notifications/cancelled"
 LOG: Final = "notifications/message"
 CHANGES: Final = {
     "notifications/tools/list_changed": frozenset({Kind.TOOLS}),
@@ -39,7 +40,6 @@ CHANGES: Final = {
 }
 
 _TOKEN: Final = "progressToken"  # noqa: S105  # no secret
-_NOT_SERVED: Final = envelope.dump({"code": -32601, "message": "this client declared no capabilities"})
 _batch: Final = msgspec.json.Decoder(list[Raw])
 
 
@@ -101,14 +101,6 @@ def admits(call: Call, level: str) -> bool:
     if level not in LOG_LEVELS:
         return False
     return LOG_LEVELS.index(level) >= LOG_LEVELS.index(call.log_level)
-
-
-def answer_to(message: Message) -> bytes:
-    """The answer to a request that a legacy server makes: `{}` to a ping; nothing else is served."""
-    key: Any = message.key
-    if message.method == "ping":
-        return envelope.response(key, b"{}")
-    return envelope.failure(key, _NOT_SERVED)
 
 
 def slow_client(call: Call) -> SlowClient:

@@ -15,6 +15,8 @@ from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import Era
 from toolgate.runtime.base import Redact, Running
 from toolgate.upstream import failures, relay
+from toolgate.upstream.asking import Asking
+from toolgate.upstream.deadline import Deadline
 from toolgate.upstream.era import Hello
 from toolgate.upstream.inflight import InFlight
 from toolgate.upstream.listen import filter_of
@@ -52,6 +54,7 @@ class StdioLink:
         self._changed = changed
         self._pending = Pending()
         self._in_flight = InFlight()
+        self._asking = Asking(self._answer_server)
         self._process: Running
         self._end: asyncio.Future[UpstreamError] = asyncio.get_running_loop().create_future()
 
@@ -86,9 +89,10 @@ class StdioLink:
             return await self._send(call)
 
     async def _send(self, call: Call) -> Reply:
-        key, future = self._pending.open(call)
+        deadline = Deadline(call.timeout)
+        key, future = self._pending.open(call, deadline)
         try:
-            async with asyncio.timeout(call.timeout):
+            async with deadline:
                 await self._ready()
                 params = call_params(call, self.era, self.version, _key(key))
                 self._process.write(envelope.request(_key(key), call.method, params))
@@ -104,6 +108,7 @@ class StdioLink:
             raise
         finally:
             self._pending.forget(key)
+            self._asking.ended(call)
 
     async def request(self, method: str, params: bytes | None, timeout: float) -> Reply:
         key, future = self._pending.open()
@@ -170,13 +175,23 @@ class StdioLink:
         elif message.id is not UNSET:
             # A modern server makes no requests, and is sent no responses (2026-07-28, stdio, Sending Messages).
             if self.era is Era.LEGACY:
-                self._process.post(relay.answer_to(message))
+                self._take_request(message)
+        elif message.method == relay.CANCELLED:
+            self._asking.withdraw(message)
         elif message.method == relay.PROGRESS:
             self._progress(message)
         elif message.method == relay.LOG:
             self._log_message(message)
         elif kinds := relay.CHANGES.get(message.method):
             self._changed(kinds)
+
+    def _take_request(self, message: Message) -> None:
+        """It doesn't say which call it belongs to: most likely to the one that was sent last."""
+        entry = self._pending.latest()
+        self._asking.take(message, entry.call if entry else None, entry.deadline if entry else None)
+
+    def _answer_server(self, response: bytes) -> None:
+        self._process.post(response)
 
     def _answer(self, message: Message) -> None:
         key = relay.own_number(message.key)

@@ -17,7 +17,9 @@ from toolgate.errors import (
 from toolgate.model.server import Server
 from toolgate.model.tool import Catalogue
 from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.envelope import dump
+from toolgate.protocol.eras import Era
 from toolgate.protocol.results import adapt_error, adapt_result
 from toolgate.upstream import failures
 from toolgate.upstream.background import Background
@@ -25,14 +27,16 @@ from toolgate.upstream.backoff import Backoff
 from toolgate.upstream.base import Events, Link, Links, SessionLost, State, Status
 from toolgate.upstream.level import LinkLevel
 from toolgate.upstream.refresh import Refresher
+from toolgate.upstream.rounds import answered, needs_input
 from toolgate.upstream.slots import Slots
+from toolgate.upstream.tally import Tally
 
 __all__ = ["Upstream"]
 
 _STEADY: Final = 30.0  # seconds after which a start has proved itself
 _RETIRE: Final = 60.0  # seconds for the calls of a link that is no longer used
 _RETIRED: Final = 16
-_SMOOTHING: Final = 0.2
+_ROUNDS: Final = 16  # times that a modern server may ask for input in one call of a legacy client
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +49,17 @@ class Upstream:
     """
 
     def __init__(
-        self, server: Server, fingerprint: str, connect: Links, memory: Memory, events: Events, slots: Slots
+        self,
+        server: Server,
+        fingerprint: str,
+        connect: Links,
+        memory: Memory,
+        events: Events,
+        slots: Slots,
+        tally: Tally | None = None,
+        capabilities: bytes = NONE,
     ) -> None:
+        """A link that declares `capabilities` reads no lists and tells no events: the first one does."""
         self.server = server
         self._fingerprint = fingerprint
         self._connect = connect
@@ -67,17 +80,19 @@ class Upstream:
         self._moved = asyncio.Event()
         self._settled = asyncio.Event()
         self._session_losses = 0
-        self._latency: float | None = None
-        self._last_error = ""
-        self._calls = 0
+        self._tally = tally or Tally()
+        self._capabilities = capabilities
+        self._is_first = capabilities == NONE
+        self._under_way = 0
         self._background = Background(_RETIRED)
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """What is remembered of the server is served from now on, whether it starts or not."""
-        if self._remembered is not None:
-            self._events.catalogue(self.server.name, self._remembered.catalogue)
-        self._events.state(self.status)
+        if self._is_first:
+            if self._remembered is not None:
+                self._events.catalogue(self.server.name, self._remembered.catalogue)
+            self._events.state(self.status)
         self._running = asyncio.create_task(self._run(), name=f"upstream {self.server.name}")
 
     @property
@@ -91,10 +106,10 @@ class Upstream:
             hint=error.hint if error else "",
             era=link.era if link else (self._remembered.era if self._remembered else None),
             version=link.version if link else "",
-            latency=self._latency,
-            last_error=self._last_error,
+            latency=self._tally.latency,
+            last_error=self._tally.last_error,
             retry_at=self._retry_at,
-            calls=self._calls,
+            calls=self._tally.calls,
         )
 
     async def settled(self) -> None:
@@ -108,7 +123,8 @@ class Upstream:
 
         Raises `ServerUnavailable` at once while the server is failing, and whatever else a link raises.
         """
-        self._calls += 1
+        self._tally.calls += 1
+        self._under_way += 1
         began = time.monotonic()
         try:
             link = self._link or await self._started(call, began)
@@ -120,18 +136,40 @@ class Upstream:
         except UpstreamError as error:
             self._note(error)
             raise
+        finally:
+            self._under_way -= 1
         self._session_losses = 0
-        self._measure(time.monotonic() - began)
+        self._tally.replied(time.monotonic() - began)
         return reply
+
+    @property
+    def busy(self) -> bool:
+        return self._under_way > 0
+
+    async def era(self, call: Call) -> Era:
+        """Of the server, once it has started; waits and raises as `send` does."""
+        link = self._link or await self._started(call, time.monotonic())
+        return link.era
 
     async def _pass(self, link: Link, call: Call, began: float) -> Reply:
         """The only place where a call meets a link."""
         await self._level.suit(call)
+        for _ in range(_ROUNDS):
+            reply = await self._ask(link, call, began)
+            if link.era is call.era or not needs_input(reply):
+                return _crossed(reply, link, call)
+            again = await answered(call, reply)
+            if isinstance(again, Reply):
+                return again
+            call, began = again, time.monotonic()
+        raise failures.broken(self.server.name, f"asked for more input {_ROUNDS} times in one call")
+
+    async def _ask(self, link: Link, call: Call, began: float) -> Reply:
         waited = time.monotonic() - began
         if waited < 0.001:
-            return _crossed(await link.send(call), link, call)
+            return await link.send(call)
         try:
-            return _crossed(await link.send(call.with_(timeout=max(call.timeout - waited, 0.001))), link, call)
+            return await link.send(call.with_(timeout=max(call.timeout - waited, 0.001)))
         except DeadlineExceeded:
             raise failures.late(call) from None
 
@@ -170,10 +208,6 @@ class Upstream:
             retry_in=round(retry_in, 1),
         )
 
-    def _measure(self, seconds: float) -> None:
-        before = self._latency
-        self._latency = seconds if before is None else before + _SMOOTHING * (seconds - before)
-
     # Its life.
 
     async def _run(self) -> None:
@@ -182,7 +216,7 @@ class Upstream:
         while True:
             try:
                 async with self._slots.one():
-                    link = await self._connect(self.server, era, self._refresher.changed)
+                    link = await self._connect(self.server, era, self._refresher.changed, self._capabilities)
             except ToolgateError as error:
                 era, held, reason = None, 0.0, error  # what was remembered may be why
             except Exception as error:
@@ -219,6 +253,9 @@ class Upstream:
         return held, reason
 
     async def _keep_fresh(self, link: Link) -> None:
+        if not self._is_first:
+            self._settled.set()
+            return
         try:
             await self._refresher.run(link)
         except Exception:
@@ -238,7 +275,7 @@ class Upstream:
             await link.close(0)
 
     async def _pause(self, reason: ToolgateError, delay: float) -> None:
-        news = self._state is not State.FAILING or reason.message != self._last_error
+        news = self._state is not State.FAILING or reason.message != self._tally.last_error
         self._note(reason)
         self._retry_at = time.time() + delay
         self._move(State.FAILING, reason)
@@ -256,10 +293,11 @@ class Upstream:
             moved.set()
         if state in {State.FAILING, State.STOPPED}:
             self._settled.set()
-        self._events.state(self.status)
+        if self._is_first:
+            self._events.state(self.status)
 
     def _note(self, error: ToolgateError) -> None:
-        self._last_error = error.message
+        self._tally.last_error = error.message
 
     def _unlisted(self, error: UpstreamError) -> None:
         self._note(error)

@@ -44,6 +44,7 @@ def hello(message: dict[str, Any]) -> None:
             return
         version = "2025-03-26" if MODE == "old" else message["params"]["protocolVersion"]
         info = {"name": "stub", "version": "1"}
+        _client.update(message["params"]["capabilities"])
         answer(key, {"protocolVersion": version, "capabilities": capabilities, "serverInfo": info})
     elif MODE in {"modern", "pushy"}:
         discovered = {"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": capabilities}
@@ -149,6 +150,34 @@ def cancelled(key: Any, _: dict[str, Any]) -> None:
     answer(key, {"cancelled": _cancelled})
 
 
+def whoami(key: Any, _: dict[str, Any]) -> None:
+    answer(key, {"pid": os.getpid(), "client": _client})
+
+
+def survey(key: Any, params: dict[str, Any]) -> None:
+    """A modern tool that asks for two things at once, and then for a third."""
+    answers, state = params.get("inputResponses", {}), params.get("requestState", "")
+    if not answers:
+        form = {"mode": "url", "message": "sign in", "url": "https://sign.example"}
+        questions = {
+            "who": {"method": "elicitation/create", "params": form},
+            "where": {"method": "roots/list"},
+        }
+        answer(key, {"resultType": "input_required", "inputRequests": questions, "requestState": "one"})
+    elif state == "one":
+        question = {"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}}
+        state = json.dumps(answers)
+        answer(key, {"resultType": "input_required", "inputRequests": {"what": question}, "requestState": state})
+    else:
+        answer(key, {"resultType": "complete", "first": json.loads(state), "second": answers, "id": key})
+
+
+def nag(key: Any, _: dict[str, Any]) -> None:
+    """Never has enough."""
+    question = {"method": "roots/list"}
+    answer(key, {"resultType": "input_required", "inputRequests": {"again": question}})
+
+
 def levels(key: Any, _: dict[str, Any]) -> None:
     answer(key, {"levels": _levels})
 
@@ -161,6 +190,7 @@ CALLS: Final = {
     tool.__name__: tool
     for tool in (
         echo, progress, flood, log, die, huge, ask, late, slow, nap, garbage, add, batch, cancelled, levels,
+        whoami, survey, nag,
         close_output,
     )
 }  # fmt: skip
@@ -170,6 +200,7 @@ _asked: list[Any] = []
 _answers: list[dict[str, Any]] = []
 _cancelled: list[Any] = []
 _levels: list[str] = []
+_client: dict[str, Any] = {}
 
 
 def take(message: dict[str, Any]) -> None:

@@ -1,0 +1,48 @@
+"""One server as all callers see it: its first link, and further ones for callers that it may ask something."""
+
+from collections.abc import Callable
+
+from toolgate.model.server import Server
+from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol.capabilities import NONE
+from toolgate.protocol.eras import NAME_KEYS, Era
+from toolgate.upstream.base import Status
+from toolgate.upstream.supervisor import Upstream
+from toolgate.upstream.variants import Variants
+
+__all__ = ["SharedUpstream"]
+
+
+class SharedUpstream:
+    """`make` makes a link for a set of capabilities."""
+
+    def __init__(self, server: Server, make: Callable[[bytes], Upstream]) -> None:
+        self.server = server
+        self._first = make(NONE)
+        self._variants = Variants(make)
+
+    def start(self) -> None:
+        self._first.start()
+
+    @property
+    def status(self) -> Status:
+        return self._first.status
+
+    async def settled(self) -> None:
+        await self._first.settled()
+
+    async def send(self, call: Call) -> Reply:
+        """See `Upstream.send`. A modern server is told with every request what its client can be asked, so it needs
+        one link; of the methods only those that may need input (2026-07-28, MRTR, Supported Requests) take another."""
+        if call.capabilities == NONE or call.method not in NAME_KEYS or await self._first.era(call) is Era.MODERN:
+            return await self._first.send(call)
+        return await self._variants.of(call).send(call)
+
+    def stop(self) -> None:
+        self._first.stop()
+        self._variants.stop()
+
+    async def close(self, grace: float) -> None:
+        self.stop()
+        await self._first.close(grace)
+        await self._variants.close(grace)
