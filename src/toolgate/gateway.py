@@ -24,6 +24,7 @@ from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
 from toolgate.inbound.app import App
 from toolgate.inbound.http import StreamableHttp
+from toolgate.inbound.parking import Parking
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.sessions import Sessions
 from toolgate.model.secretref import Secret, Template
@@ -31,6 +32,7 @@ from toolgate.model.server import DEFAULT_TIMEOUT, Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue, Kind
 from toolgate.pipeline.build import pipeline
 from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol.eras import Era
 from toolgate.secrets.child_environment import child_environment
 from toolgate.store.database import Database
 from toolgate.store.folder import private_key
@@ -83,6 +85,7 @@ class Gateway:
         keys = await Authenticator.open(database)
         self._stack.push_async_callback(keys.close)
         check_listen(host, document.access.anonymous, keys.has_keys)
+        key = await asyncio.to_thread(private_key, state)
         memory = await CatalogueMemory.open(database)
         self._stack.push_async_callback(memory.close)
         self._pool = Pool(
@@ -92,10 +95,12 @@ class Gateway:
             response_bytes=document.limits.response_bytes,
             start_timeout=document.start_timeout,
             environment=partial(child_environment, os.environ),
-            fingerprint_key=await asyncio.to_thread(private_key, state),
+            fingerprint_key=key,
         )
+        parking = Parking(key)
+        self._stack.callback(parking.close)
         access = Access(keys, anonymous=allows_anonymous(host, document.access.anonymous), token=token)
-        answers = Answers(pipeline(self._send), self._timeout)
+        answers = Answers(pipeline(self._send), self._timeout, self._era, parking)
         self.app = App(
             StreamableHttp(self._catalog, answers, self._sessions, self._announcer, document.limits.request_bytes),
             Control(self),
@@ -171,6 +176,10 @@ class Gateway:
     def _timeout(self, route: Route) -> float:
         upstream = self._pool.get(route.server)
         return upstream.server.timeout_of(route.name) if upstream is not None else DEFAULT_TIMEOUT
+
+    def _era(self, route: Route) -> Era | None:
+        upstream = self._pool.get(route.server)
+        return upstream.known_era if upstream is not None else None
 
     async def _resolve(self, template: Template) -> Secret:
         return await self.loaded.resolver.resolve(template)

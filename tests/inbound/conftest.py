@@ -16,6 +16,7 @@ from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
 from toolgate.inbound.app import App
 from toolgate.inbound.http import StreamableHttp
+from toolgate.inbound.parking import Parking
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.serve import serve
 from toolgate.inbound.sessions import Sessions
@@ -23,6 +24,7 @@ from toolgate.inbound.wire import Receive, Scope, Send
 from toolgate.model.principal import LOCAL, Principal
 from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol.eras import Era
 
 MODERN = "2026-07-28"
 BOTH = "application/json, text/event-stream"
@@ -66,6 +68,8 @@ class Front:
         self.catalog = catalog
         self.sessions = sessions
         self.calls: list[Call] = []
+        self.server_era = Era.LEGACY
+        self.parking = Parking(b"k" * 32, patience=5)
         self.road: Road = self._echo
 
     async def _echo(self, call: Call) -> Reply:
@@ -142,7 +146,7 @@ async def front() -> AsyncIterator[Front]:
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as http:
         made = Front(url, http, catalog, sessions)
-        answers = Answers(made.proceed, lambda route: 5.0)
+        answers = Answers(made.proceed, lambda route: 5.0, lambda route: made.server_era, made.parking)
 
         class Gateway:
             app = App(

@@ -56,16 +56,11 @@ def test_a_modern_result_without_a_legacy_word_is_a_clear_error(kind: str) -> No
 
 def test_an_unknown_resource_is_spelt_as_the_modern_era_does() -> None:
     error = b'{"code":-32002,"message":"gone","data":{"uri":"a:b"}}'
-    crossed = json.loads(adapt_error(error, link=Era.LEGACY, client=Era.MODERN, server="s"))
+    crossed = json.loads(adapt_error(error, link=Era.LEGACY, client=Era.MODERN))
     assert crossed == {"code": -32602, "message": "gone", "data": {"uri": "a:b"}}
-    assert adapt_error(error, link=Era.LEGACY, client=Era.LEGACY, server="s") is error
+    assert adapt_error(error, link=Era.LEGACY, client=Era.LEGACY) is error
 
 
 def test_a_custom_error_code_passes_with_its_data() -> None:
     error = b'{"code":4711,"message":"m","data":[1,2]}'
-    assert adapt_error(error, link=Era.LEGACY, client=Era.MODERN, server="s") is error
-
-
-def test_an_url_that_a_person_must_open_first_is_never_silently_lost() -> None:
-    with pytest.raises(EraMismatch, match="URL"):
-        adapt_error(b'{"code":-32042,"message":"m"}', link=Era.LEGACY, client=Era.MODERN, server="s")
+    assert adapt_error(error, link=Era.LEGACY, client=Era.MODERN) is error

@@ -12,11 +12,12 @@ from toolgate.catalog.pages import page
 from toolgate.catalog.snapshot import Route, View
 from toolgate.errors import InvalidParams, MethodNotFound, ProtocolError, ToolgateError
 from toolgate.inbound.exchange import Exchange, Outcome
+from toolgate.inbound.parking import Parking
 from toolgate.model.tool import Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
 from toolgate.protocol.envelope import Fields, dump, error_object, failure, fields, response
-from toolgate.protocol.eras import MODERN_VERSIONS, SERVER_INFO, Era
+from toolgate.protocol.eras import MODERN_VERSIONS, NAME_KEYS, SERVER_INFO, Era
 from toolgate.protocol.results import error_code
 
 __all__ = ["Answers", "Method", "optional_text", "refusal", "text"]
@@ -33,11 +34,16 @@ _STATUS: Final = {-32700: 400, -32600: 400, -32602: 400, -32020: 400, -32021: 40
 
 
 class Answers:
-    """`proceed` is the pipeline; `timeout` says how many seconds a call over a route may take."""
+    """`proceed` is the pipeline; `timeout` says how many seconds a call over a route may take, and `era` of which era
+    its server is, as far as that is known."""
 
-    def __init__(self, proceed: Proceed, timeout: Callable[[Route], float]) -> None:
+    def __init__(
+        self, proceed: Proceed, timeout: Callable[[Route], float], era: Callable[[Route], Era | None], parking: Parking
+    ) -> None:
         self._proceed = proceed
         self._timeout = timeout
+        self._era = era
+        self._parking = parking
         shared: dict[str, Method] = {
             **dict.fromkeys(_LISTS, self._list),
             "tools/call": self._tool,
@@ -91,23 +97,24 @@ class Answers:
         return await self._call(exchange, route)
 
     async def _call(self, exchange: Exchange, route: Route) -> Reply:
-        return await self._proceed(
-            Call(
-                id=exchange.id,
-                principal=exchange.principal,
-                method=exchange.method,
-                params=exchange.params,
-                meta=exchange.meta,
-                era=exchange.era,
-                version=exchange.version,
-                route=route,
-                snapshot=exchange.snapshot,
-                channel=exchange.channel,
-                timeout=self._timeout(route),
-                log_level=exchange.log_level,
-                capabilities=exchange.capabilities,
-            )
+        call = Call(
+            id=exchange.id,
+            principal=exchange.principal,
+            method=exchange.method,
+            params=exchange.params,
+            meta=exchange.meta,
+            era=exchange.era,
+            version=exchange.version,
+            route=route,
+            snapshot=exchange.snapshot,
+            channel=exchange.channel,
+            timeout=self._timeout(route),
+            log_level=exchange.log_level,
+            capabilities=exchange.capabilities,
         )
+        if call.era is Era.MODERN and call.method in NAME_KEYS and self._era(route) is not Era.MODERN:
+            return await self._parking.run(call, self._proceed)
+        return await self._proceed(call)
 
 
 def refusal(error: ToolgateError, key: bytes | None, era: Era) -> Outcome:

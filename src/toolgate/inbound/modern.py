@@ -43,13 +43,11 @@ class Envelope:
 
 def is_modern(method: str | UnsetType, meta: Fields, headers: Headers = ()) -> bool:
     """Whether a message must be read by the modern rules: its `_meta` names a version, or its header names one that
-    is not a legacy one. An `initialize` is always legacy."""
-    if method == "initialize":
-        return False
+    is not a legacy one. An `initialize` must name a modern one outright: it is how a legacy client opens."""
     if PROTOCOL_VERSION in meta:
         return True
-    version = next((value for name, value in headers if name == _VERSION), b"")
-    return bool(version) and version.decode("latin-1") not in LEGACY_VERSIONS
+    version = next((value for name, value in headers if name == _VERSION), b"").decode("latin-1")
+    return version in MODERN_VERSIONS if method == "initialize" else bool(version) and version not in LEGACY_VERSIONS
 
 
 def read_envelope(meta: Fields) -> Envelope:

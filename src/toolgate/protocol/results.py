@@ -19,9 +19,8 @@ _COMPLETE: Final = Raw(b'"complete"')
 _MODERN_MEMBERS: Final = ("resultType", "ttlMs", "cacheScope")
 _CACHEABLE: Final = frozenset({"resources/read"})
 
-# A modern server must not emit these two (2026-07-28, Overview, Error Codes).
+# A modern server must not emit it (2026-07-28, Overview, Error Codes).
 _RESOURCE_NOT_FOUND: Final = -32002
-_URL_ELICITATION_REQUIRED: Final = -32042
 _INVALID_PARAMS: Final = -32602
 
 
@@ -73,18 +72,12 @@ def _without_modern_members(result: bytes, server: str) -> bytes:
     return dump(members)
 
 
-def adapt_error(error: bytes, *, link: Era, client: Era, server: str) -> bytes:
-    """The `error` of a server of one era as the other era spells it: only two legacy codes need another word."""
+def adapt_error(error: bytes, *, link: Era, client: Era) -> bytes:
+    """The `error` of a server of one era as the other era spells it. A legacy server's -32042 becomes a round of
+    questions where the client is known (`inbound.parking`)."""
     if link is client or client is Era.LEGACY:
         return error
-    code = error_code(error)
-    if code == _URL_ELICITATION_REQUIRED:
-        raise EraMismatch(
-            f"server {server!r} asks the person to open a URL first, which cannot be passed on to this client yet",
-            hint="connect with a client that speaks revision 2025-11-25",
-            server=server,
-        )
-    if code != _RESOURCE_NOT_FOUND:
+    if error_code(error) != _RESOURCE_NOT_FOUND:
         return error
     members = fields(error, "an error")
     members["code"] = Raw(str(_INVALID_PARAMS).encode())

@@ -34,33 +34,36 @@ class Asking:
     def take(self, message: Message, call: Call | None, deadline: Deadline | None) -> None:
         """Bring the server's request to the client of `call`, and the client's answer back."""
         key = bytes(message.id) if message.id is not UNSET else b"null"
+        params = bytes(message.params) if message.params is not UNSET else None
         if message.method == "ping":
             self._answer(envelope.response(key, b"{}"))
         elif call is None or deadline is None:
-            self._answer(envelope.failure(key, envelope.error_object(_NOBODY)))
+            self._refuse(key, _NOBODY)
+        elif not may_ask(call.capabilities, str(message.method), params):
+            self._refuse(key, CannotAsk(f"this client did not declare that it can be asked for {message.method}"))
         elif len(self._asked) >= _MOST or key in self._asked:
-            self._answer(envelope.failure(key, envelope.error_object(_TOO_MANY)))
+            self._refuse(key, _TOO_MANY)
         else:
-            task = asyncio.create_task(self._ask(key, message, call, deadline), name=f"ask for {call.route.server}")
+            work = self._ask(key, str(message.method), params, call, deadline)
+            task = asyncio.create_task(work, name=f"ask for {call.route.server}")
             self._asked[key] = call, task
             task.add_done_callback(lambda _: self._asked.pop(key, None))
 
-    async def _ask(self, key: bytes, message: Message, call: Call, deadline: Deadline) -> None:
-        params = bytes(message.params) if message.params is not UNSET else None
+    async def _ask(self, key: bytes, method: str, params: bytes | None, call: Call, deadline: Deadline) -> None:
         try:
-            if not may_ask(call.capabilities, str(message.method), params):
-                raise CannotAsk(f"this client did not declare that it can be asked for {message.method}")
             with deadline.held():
-                reply = await call.channel.ask(str(message.method), params)
+                reply = await call.channel.ask(method, params)
         except ToolgateError as error:
-            self._answer(envelope.failure(key, envelope.error_object(error)))
-            return
+            self._refuse(key, error)
         except Exception:  # a fault of ours must not leave the server waiting for ever
             _log.exception("what server %r asked could not be brought to its client", call.route.server)
-            self._answer(envelope.failure(key, envelope.error_object(_FAULT)))
-            return
-        answer = envelope.failure if reply.is_error else envelope.response
-        self._answer(answer(key, reply.payload))
+            self._refuse(key, _FAULT)
+        else:
+            answer = envelope.failure if reply.is_error else envelope.response
+            self._answer(answer(key, reply.payload))
+
+    def _refuse(self, key: bytes, error: ToolgateError) -> None:
+        self._answer(envelope.failure(key, envelope.error_object(error)))
 
     def withdraw(self, message: Message) -> None:
         """The server cancels what it asked (2025-11-25, Cancellation)."""

@@ -28,6 +28,10 @@ class SharedUpstream:
     def status(self) -> Status:
         return self._first.status
 
+    @property
+    def known_era(self) -> Era | None:
+        return self._first.known_era
+
     async def settled(self) -> None:
         await self._first.settled()
 

@@ -104,7 +104,7 @@ class Upstream:
             since=self._since,
             reason=error.message if error else "",
             hint=error.hint if error else "",
-            era=link.era if link else (self._remembered.era if self._remembered else None),
+            era=self.known_era,
             version=link.version if link else "",
             latency=self._tally.latency,
             last_error=self._tally.last_error,
@@ -145,6 +145,13 @@ class Upstream:
     @property
     def busy(self) -> bool:
         return self._under_way > 0
+
+    @property
+    def known_era(self) -> Era | None:
+        """As far as it is known without waiting."""
+        if self._link is not None:
+            return self._link.era
+        return self._remembered.era if self._remembered else None
 
     async def era(self, call: Call) -> Era:
         """Of the server, once it has started; waits and raises as `send` does."""
@@ -335,7 +342,7 @@ def _crossed(reply: Reply, link: Link, call: Call) -> Reply:
         return reply
     server = call.route.server
     if reply.is_error:
-        return Reply(adapt_error(reply.payload, link=link.era, client=call.era, server=server), is_error=True)
+        return Reply(adapt_error(reply.payload, link=link.era, client=call.era), is_error=True)
     info = dump(link.catalogue_head.server_info) if link.catalogue_head.server_info else b""
     return Reply(
         adapt_result(reply.payload, call.method, link=link.era, client=call.era, server=server, server_info=info)
