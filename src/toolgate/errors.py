@@ -12,6 +12,7 @@
     │   ├── InvalidRequest          -32600
     │   ├── MethodNotFound          -32601
     │   ├── InvalidParams           -32602
+    │   │   └── NotListed           a name that no server offers
     │   ├── HeaderMismatch          -32020
     │   ├── MissingCapability       -32021
     │   ├── UnsupportedVersion      -32022
@@ -53,6 +54,7 @@ __all__ = [
     "MissingCapability",
     "NotAcceptable",
     "NotFound",
+    "NotListed",
     "ParseError",
     "ProtocolError",
     "RequestTooLarge",
@@ -156,6 +158,10 @@ class MethodNotFound(ProtocolError):
 class InvalidParams(ProtocolError):
     code = "invalid-params"
     rpc = -32602
+
+
+class NotListed(InvalidParams):
+    """2025-11-25 and 2026-07-28, Tools, Error Handling: an unknown tool is -32602."""
 
 
 class HeaderMismatch(ProtocolError):

@@ -3,15 +3,15 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 from toolgate.catalog.memory import CatalogueMemory
 from toolgate.catalog.refresh import Catalog
-from toolgate.catalog.snapshot import Route
+from toolgate.catalog.snapshot import Route, Snapshot
 from toolgate.catalog.virtual import Bundle, Pick
 from toolgate.config.load import Loaded
 from toolgate.config.model import Document
@@ -27,6 +27,7 @@ from toolgate.inbound.http import StreamableHttp
 from toolgate.inbound.parking import Parking
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.sessions import Sessions
+from toolgate.inbound.updates import Heard, Updates
 from toolgate.model.secretref import Secret, Template
 from toolgate.model.server import DEFAULT_TIMEOUT, Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue, Kind
@@ -61,7 +62,7 @@ class Gateway:
         self._draining = asyncio.Event()
         self._catalog = Catalog()
         self._sessions = Sessions()
-        self._announcer = Announcer(self._catalog, self._sessions, self._draining)
+        self._announcer = Announcer(self._catalog, self._sessions, self, self._draining)
 
     @classmethod
     async def open(
@@ -100,9 +101,16 @@ class Gateway:
         parking = Parking(key)
         self._stack.callback(parking.close)
         access = Access(keys, anonymous=allows_anonymous(host, document.access.anonymous), token=token)
-        answers = Answers(pipeline(self._send), self._timeout, self._era, parking)
+        answers = Answers(pipeline(self._send), self, parking)
         self.app = App(
-            StreamableHttp(self._catalog, answers, self._sessions, self._announcer, document.limits.request_bytes),
+            StreamableHttp(
+                self._catalog,
+                answers,
+                self._sessions,
+                self._announcer,
+                Updates(self, self._sessions),
+                document.limits.request_bytes,
+            ),
             Control(self),
             hosts=Hosts(host, document.access.allowed_hosts, document.access.allowed_origins),
             authenticate=access.principal,
@@ -163,6 +171,19 @@ class Gateway:
     def state(self, status: Status) -> None:
         self._changed()
 
+    # The way to single resources (inbound.updates.Subscribing)
+
+    async def subscribe(self, route: Route, heard: Heard) -> Reply:
+        upstream = self._pool.get(route.server)
+        if upstream is None:
+            raise ServerUnavailable(f"server {route.server!r} was removed from the configuration", server=route.server)
+        return await upstream.subscribe(route.name, heard, upstream.server.timeout)
+
+    async def unsubscribe(self, route: Route, heard: Heard) -> None:
+        upstream = self._pool.get(route.server)
+        if upstream is not None:
+            await upstream.unsubscribe(route.name, heard)
+
     # The end of the road
 
     async def _send(self, call: Call) -> Reply:
@@ -173,13 +194,25 @@ class Gateway:
             )
         return await upstream.send(call)
 
-    def _timeout(self, route: Route) -> float:
+    # What has to be known of servers to call them (inbound.answers.Servers)
+
+    def timeout(self, route: Route) -> float:
         upstream = self._pool.get(route.server)
         return upstream.server.timeout_of(route.name) if upstream is not None else DEFAULT_TIMEOUT
 
-    def _era(self, route: Route) -> Era | None:
+    def era(self, route: Route) -> Era | None:
         upstream = self._pool.get(route.server)
         return upstream.known_era if upstream is not None else None
+
+    async def read(self, servers: Sequence[str]) -> Snapshot | None:
+        unread = [self._pool.get(name) for name in servers if self._catalog.is_unread(name)]
+        if not unread:
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.loaded.document.timeout):
+                await asyncio.gather(*(upstream.settled() for upstream in unread if upstream is not None))
+        await asyncio.sleep(0)  # the snapshot is swapped right after the last of them was read
+        return self._catalog.current
 
     async def _resolve(self, template: Template) -> Secret:
         return await self.loaded.resolver.resolve(template)

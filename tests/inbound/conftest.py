@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from toolgate.catalog.refresh import Catalog
+from toolgate.catalog.snapshot import Route, Snapshot
 from toolgate.errors import NotFound, Unauthenticated
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
@@ -20,6 +21,7 @@ from toolgate.inbound.parking import Parking
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.serve import serve
 from toolgate.inbound.sessions import Sessions
+from toolgate.inbound.updates import Heard, Updates
 from toolgate.inbound.wire import Receive, Scope, Send
 from toolgate.model.principal import LOCAL, Principal
 from toolgate.model.tool import Catalogue, Item, Kind
@@ -59,6 +61,28 @@ class Stalled:
             self.cancelled.set()
 
 
+class Servers:
+    """Implements `inbound.updates.Subscribing`; resources under `x:` cannot be subscribed to."""
+
+    def __init__(self) -> None:
+        self.heard: dict[tuple[str, str], list[Heard]] = {}
+        self.changed = asyncio.Event()
+
+    async def subscribe(self, route: Route, heard: Heard) -> Reply:
+        if route.name.startswith("x:"):
+            return Reply(b'{"code":-32002,"message":"no such resource"}', is_error=True)
+        self.heard.setdefault((route.server, route.name), []).append(heard)
+        return Reply(b"{}")
+
+    async def unsubscribe(self, route: Route, heard: Heard) -> None:
+        self.heard[route.server, route.name].remove(heard)
+        self.changed.set()
+
+    def update(self, server: str, uri: str, params: bytes) -> None:
+        for heard in self.heard[server, uri]:
+            heard(uri, params)
+
+
 class Front:
     """The front under test. `road` is what stands behind the pipeline; tests replace it."""
 
@@ -68,9 +92,26 @@ class Front:
         self.catalog = catalog
         self.sessions = sessions
         self.calls: list[Call] = []
+        self.servers = Servers()
+        self.arriving: Callable[[], Awaitable[None]] | None = None
         self.server_era = Era.LEGACY
         self.parking = Parking(b"k" * 32, patience=5)
         self.road: Road = self._echo
+
+    # inbound.answers.Servers
+
+    def timeout(self, route: Route) -> float:
+        return 5.0
+
+    def era(self, route: Route) -> Era | None:
+        return self.server_era
+
+    async def read(self, servers: Sequence[str]) -> Snapshot | None:
+        if self.arriving is None:
+            return None
+        await self.arriving()
+        await asyncio.sleep(0)
+        return self.catalog.current
 
     async def _echo(self, call: Call) -> Reply:
         return Reply(json.dumps({"content": [], "server": call.route.server, "name": call.route.name}).encode())
@@ -141,16 +182,18 @@ async def front() -> AsyncIterator[Front]:
     await asyncio.sleep(0)
     sessions = Sessions()
     draining = asyncio.Event()
-    announcer = Announcer(catalog, sessions, draining)
+    servers = Servers()
+    announcer = Announcer(catalog, sessions, servers, draining)
     sock = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as http:
         made = Front(url, http, catalog, sessions)
-        answers = Answers(made.proceed, lambda route: 5.0, lambda route: made.server_era, made.parking)
+        made.servers = servers
+        answers = Answers(made.proceed, made, made.parking)
 
         class Gateway:
             app = App(
-                StreamableHttp(catalog, answers, sessions, announcer, 10_000),
+                StreamableHttp(catalog, answers, sessions, announcer, Updates(servers, sessions), 10_000),
                 no_control,
                 hosts=Hosts("127.0.0.1", (), ("https://allowed.example",)),
                 authenticate=authenticate,

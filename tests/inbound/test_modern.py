@@ -163,6 +163,17 @@ async def test_params_that_lead_nowhere_are_refused(front: Front, method: str, p
     assert front.calls == []
 
 
+async def test_a_call_of_what_a_starting_server_may_offer_waits_for_it(front: Front) -> None:
+    async def arrive() -> None:
+        front.catalog.learn("two", Catalogue({Kind.TOOLS: items(Kind.TOOLS, "new")}))
+
+    front.arriving = arrive
+    async with front.modern("tools/call", {"name": "two__new"}) as answer:
+        assert (await answer.json())["result"]["name"] == "new"
+    async with front.modern("tools/call", {"name": "two__never"}) as answer:
+        assert (await answer.json())["error"]["code"] == -32602
+
+
 ANNOTATED = {
     "name": "look",
     "inputSchema": {
@@ -278,7 +289,13 @@ async def listen(front: Front, events: asyncio.Queue[Any], **wanted: Any) -> Non
 async def test_a_listener_hears_what_it_asked_for_and_a_graceful_end(front: Front) -> None:
     events: asyncio.Queue[Any] = asyncio.Queue()
     listening = asyncio.create_task(
-        listen(front, events, toolsListChanged=True, resourcesListChanged=False, resourceSubscriptions=["t://a"])
+        listen(
+            front,
+            events,
+            toolsListChanged=True,
+            resourcesListChanged=False,
+            resourceSubscriptions=["toolgate://one/x:1"],
+        )
     )
     tag = {"io.modelcontextprotocol/subscriptionId": 1}
     first = await asyncio.wait_for(events.get(), 10)

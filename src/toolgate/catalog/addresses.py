@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from toolgate.catalog.snapshot import Route, View
-from toolgate.errors import InvalidParams
+from toolgate.errors import NotListed
 from toolgate.model.tool import Kind
 
 __all__ = ["locate"]
@@ -15,7 +15,7 @@ _EXPRESSION: Final = re.compile(r"\{[^}]*\}")
 
 def locate(view: View, uri: str) -> Route:
     """The route of a URI: as listed; as `toolgate://{server}/{uri}`; by the first template that it fits; else to the
-    only server that lists anything under its scheme, or to the only server there is. Raises `InvalidParams`."""
+    only server that lists anything under its scheme, or to the only server there is. Raises `NotListed`."""
     if listed := view.of(Kind.RESOURCES).route(uri):
         return listed
     if (named := _ADDRESS.fullmatch(uri)) and named[1] in view.servers:
@@ -35,7 +35,7 @@ def _by_scheme(view: View, uri: str) -> str:
         entry.route.server for kind in kinds for entry in view.of(kind).entries if entry.route.name.startswith(scheme)
     }
     if len(candidates) != 1:
-        raise InvalidParams(f"no server lists the resource {uri}", uri=uri)
+        raise NotListed(f"no server lists the resource {uri}", uri=uri)
     return candidates.pop()
 
 

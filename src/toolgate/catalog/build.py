@@ -23,7 +23,7 @@ _MAX_INSTRUCTIONS: Final = 2_000  # characters of each server's, where several a
 _EVERYTHING: Final[Mapping[str, Any]] = {
     "tools": {"listChanged": True},
     "prompts": {"listChanged": True},
-    "resources": {"listChanged": True},
+    "resources": {"listChanged": True, "subscribe": True},
     "completions": {},
     "logging": {},
 }
@@ -64,6 +64,9 @@ def _mirrored(catalogue: Catalogue | None) -> Mapping[str, Any]:
     for name in ("tools", "prompts", "resources"):
         if name in declared:
             declared[name] = {"listChanged": True}
+    resources = catalogue.capabilities.get("resources")
+    if isinstance(resources, dict) and resources.get("subscribe") is True:
+        declared["resources"]["subscribe"] = True
     return declared
 
 

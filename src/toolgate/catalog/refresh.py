@@ -48,6 +48,11 @@ class Catalog:
         if self._rebuild is None:
             self._rebuild = asyncio.get_running_loop().call_soon(self._swap)
 
+    def is_unread(self, server: str) -> bool:
+        """Whether nothing is known of what it offers."""
+        known = self._servers.get(server)
+        return known is not None and known.catalogue is None
+
     def subscribe(self, changed: Callable[[Changes], None]) -> Callable[[], None]:
         """`changed` is called after each swap that changed a list. The answer ends the subscription."""
         self._subscribers.add(changed)

@@ -20,6 +20,7 @@ from toolgate.upstream import resolved
 from toolgate.upstream.base import Link
 from toolgate.upstream.launch import StdioLinks
 from toolgate.upstream.reach import HttpLinks, open_session
+from toolgate.upstream.relay import NoNews
 
 __all__ = ["diagnose"]
 
@@ -55,7 +56,7 @@ async def _url(server: Server, transport: Http, resolve: resolved.Resolve) -> As
     async with open_session() as session:
         links = HttpLinks(session, resolve, response_bytes=_RESPONSE_BYTES, start_timeout=_ASK)
         try:
-            link = await links(server, None, _ignore)
+            link = await links(server, None, NoNews())
         except SignInNeeded as error:
             yield Step("auth", ok=False, text=error.message, hint=_auth_hint(transport))
             return
@@ -89,7 +90,7 @@ async def _child(server: Server, resolve: resolved.Resolve) -> AsyncGenerator[St
     yield Step("command", ok=True, text=path)
     links = StdioLinks(process.start, resolve, environment, response_bytes=_RESPONSE_BYTES, start_timeout=_START)
     try:
-        link = await links(server, None, _ignore)
+        link = await links(server, None, NoNews())
     except ToolgateError as error:
         yield Step("start", ok=False, text=error.message, hint=error.hint or "run its command by hand to see why")
         return
@@ -126,7 +127,3 @@ async def _count_tools(link: Link) -> str:
         return f"but tools/list was refused: {reply.payload.decode(errors='replace')[:200]}"
     listed = msgspec.json.decode(reply.payload).get("tools", [])
     return f"{len(listed)} tools on the first page"
-
-
-def _ignore(_: object) -> None:
-    """Lists that change meanwhile are nobody's business here."""

@@ -11,6 +11,8 @@ from toolgate.catalog.refresh import Catalog, Changes
 from toolgate.errors import Draining, InvalidParams, SlowClient
 from toolgate.inbound.exchange import Exchange
 from toolgate.inbound.sessions import Session, Sessions
+from toolgate.inbound.updates import Subscribing
+from toolgate.inbound.watching import Watching
 from toolgate.model.tool import Kind
 from toolgate.pipeline.call import Reply
 from toolgate.protocol.envelope import dump, fields, notification
@@ -24,8 +26,7 @@ _METHODS: Final = {
     Kind.RESOURCES: "notifications/resources/list_changed",
     Kind.TEMPLATES: "notifications/resources/list_changed",
 }
-# 2026-07-28, Subscriptions, Notification Filter. Updates of single resources are not offered yet, and so are left
-# out of the acknowledgement.
+# 2026-07-28, Subscriptions, Notification Filter.
 _FILTERS: Final = {
     "toolsListChanged": (Kind.TOOLS,),
     "promptsListChanged": (Kind.PROMPTS,),
@@ -33,14 +34,16 @@ _FILTERS: Final = {
 }
 _MOST_STREAMS: Final = 20_000
 _flag: Final = msgspec.json.Decoder(bool)
+_uris: Final = msgspec.json.Decoder(list[str])
 
 
 class Announcer:
     """`draining` is set when the gateway stops: streams then end in good order."""
 
-    def __init__(self, catalog: Catalog, sessions: Sessions, draining: asyncio.Event) -> None:
+    def __init__(self, catalog: Catalog, sessions: Sessions, servers: Subscribing, draining: asyncio.Event) -> None:
         self._catalog = catalog
         self._sessions = sessions
+        self._servers = servers
         self.draining = draining
         self._streams = 0
         self.stop = catalog.subscribe(self._tell_sessions)
@@ -52,20 +55,24 @@ class Announcer:
             raise Draining("too many streams are open", hint="close some or try again later")
         told = asyncio.get_running_loop().create_future()
         meta = {SUBSCRIPTION_ID: Raw(exchange.key)}
-        exchange.channel.send(
-            notification(
-                "notifications/subscriptions/acknowledged",
-                dump({"_meta": meta, "notifications": dict.fromkeys(wanted, True)}),
-            )
-        )
         kinds = frozenset(kind for name in wanted for kind in _FILTERS[name])
 
         def changed(changes: Changes) -> None:
             for method in _methods(changes.get(exchange.endpoint, frozenset()) & kinds):
-                if not exchange.channel.send(notification(method, dump({"_meta": meta}))) and not told.done():
-                    told.set_exception(SlowClient("this stream was not read for too long"))
+                tell(notification(method, dump({"_meta": meta})))
 
-        await self._until_drained(changed, told)
+        def tell(message: bytes) -> None:
+            if not exchange.channel.send(message) and not told.done():
+                told.set_exception(SlowClient("this stream was not read for too long"))
+
+        async with Watching(self._servers, exchange, tell) as watching:
+            honoured: dict[str, Any] = dict.fromkeys(wanted, True)
+            if uris := await watching.start(_watched(exchange)):
+                honoured["resourceSubscriptions"] = uris
+            acknowledged = dump({"_meta": meta, "notifications": honoured})
+            exchange.channel.send(notification("notifications/subscriptions/acknowledged", acknowledged))
+            watching.speak()
+            await self._until_drained(changed, told)
         # One page of the revision ends a stream with a result, another with a cancellation: both are sent.
         exchange.channel.send(notification("notifications/cancelled", dump({"requestId": Raw(exchange.key)})))
         return Reply(dump({"resultType": "complete", "_meta": meta}))
@@ -101,6 +108,8 @@ class Announcer:
         """Send what a session has not heard yet, if it has a stream open; else it stays noted, once a kind."""
         if session.stream is None:
             return
+        while session.kept:
+            session.stream.send(session.kept.popleft())
         for method in _methods(frozenset(session.unheard)):
             session.stream.send(notification(method))
         session.unheard.clear()
@@ -113,6 +122,14 @@ def _methods(kinds: frozenset[Kind]) -> list[str]:
 def _wanted(exchange: Exchange) -> list[str]:
     asked = fields(exchange.params.get("notifications", Raw(b"null")), "notifications")
     return [name for name in _FILTERS if name in asked and _asked_for(name, asked[name])]
+
+
+def _watched(exchange: Exchange) -> list[str]:
+    asked = fields(exchange.params.get("notifications", Raw(b"null")), "notifications")
+    try:
+        return _uris.decode(asked.get("resourceSubscriptions", Raw(b"[]")))
+    except msgspec.DecodeError:
+        raise InvalidParams("notifications.resourceSubscriptions must be a list of URIs") from None
 
 
 def _asked_for(name: str, raw: Any) -> bool:

@@ -1,16 +1,17 @@
 """What each method is answered with: lists from the snapshot, calls from the servers behind it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
 import msgspec
 from msgspec import Raw
 
 from toolgate.catalog.addresses import locate
 from toolgate.catalog.pages import page
-from toolgate.catalog.snapshot import Route, View
-from toolgate.errors import InvalidParams, MethodNotFound, ProtocolError, ToolgateError
+from toolgate.catalog.snapshot import Route, Snapshot, View
+from toolgate.errors import InvalidParams, MethodNotFound, NotListed, ProtocolError, ToolgateError
 from toolgate.inbound.exchange import Exchange, Outcome
 from toolgate.inbound.parking import Parking
 from toolgate.model.tool import Kind
@@ -20,7 +21,7 @@ from toolgate.protocol.envelope import Fields, dump, error_object, failure, fiel
 from toolgate.protocol.eras import MODERN_VERSIONS, NAME_KEYS, SERVER_INFO, Era
 from toolgate.protocol.results import error_code
 
-__all__ = ["Answers", "Method", "optional_text", "refusal", "text"]
+__all__ = ["Answers", "Method", "Servers", "optional_text", "refusal", "text"]
 
 log = logging.getLogger("toolgate.inbound")
 
@@ -33,23 +34,35 @@ _text: Final = msgspec.json.Decoder(str)
 _STATUS: Final = {-32700: 400, -32600: 400, -32602: 400, -32020: 400, -32021: 400, -32022: 400, -32601: 404}
 
 
-class Answers:
-    """`proceed` is the pipeline; `timeout` says how many seconds a call over a route may take, and `era` of which era
-    its server is, as far as that is known."""
+class Servers(Protocol):
+    """What has to be known of servers to call them."""
 
-    def __init__(
-        self, proceed: Proceed, timeout: Callable[[Route], float], era: Callable[[Route], Era | None], parking: Parking
-    ) -> None:
+    def timeout(self, route: Route) -> float:
+        """Seconds that a call over this route may take."""
+        ...
+
+    def era(self, route: Route) -> Era | None:
+        """Of its server, as far as it is known."""
+        ...
+
+    async def read(self, servers: Sequence[str]) -> Snapshot | None:
+        """Wait until those of them that were never read are, or have failed. None where all were read before."""
+        ...
+
+
+class Answers:
+    """`proceed` is the pipeline."""
+
+    def __init__(self, proceed: Proceed, servers: Servers, parking: Parking) -> None:
         self._proceed = proceed
-        self._timeout = timeout
-        self._era = era
+        self._servers = servers
         self._parking = parking
         shared: dict[str, Method] = {
             **dict.fromkeys(_LISTS, self._list),
-            "tools/call": self._tool,
-            "prompts/get": self._prompt,
-            "resources/read": self._resource,
-            "completion/complete": self._completion,
+            "tools/call": self._patient(self._tool),
+            "prompts/get": self._patient(self._prompt),
+            "resources/read": self._patient(self._resource),
+            "completion/complete": self._patient(self._completion),
         }
         self.methods: Mapping[Era, dict[str, Method]] = {
             Era.MODERN: {**shared, "server/discover": _discover},
@@ -78,6 +91,20 @@ class Answers:
         if exchange.era is Era.LEGACY:
             return Reply(b"{" + members + b"}")
         return Reply(b'{"resultType":"complete",' + members + b"," + _closing(exchange.view))
+
+    def _patient(self, method: Method) -> Method:
+        """What no server lists may be offered by one that is starting for the first time, which is waited for."""
+
+        async def answer(exchange: Exchange) -> Reply:
+            try:
+                return await method(exchange)
+            except NotListed:
+                snapshot = await self._servers.read(exchange.view.servers)
+                if snapshot is None or exchange.endpoint not in snapshot.views:
+                    raise
+                return await method(replace(exchange, snapshot=snapshot))
+
+        return answer
 
     async def _tool(self, exchange: Exchange) -> Reply:
         return await self._call(exchange, _named(exchange, Kind.TOOLS, "tool"))
@@ -108,11 +135,11 @@ class Answers:
             route=route,
             snapshot=exchange.snapshot,
             channel=exchange.channel,
-            timeout=self._timeout(route),
+            timeout=self._servers.timeout(route),
             log_level=exchange.log_level,
             capabilities=exchange.capabilities,
         )
-        if call.era is Era.MODERN and call.method in NAME_KEYS and self._era(route) is not Era.MODERN:
+        if call.era is Era.MODERN and call.method in NAME_KEYS and self._servers.era(route) is not Era.MODERN:
             return await self._parking.run(call, self._proceed)
         return await self._proceed(call)
 
@@ -154,8 +181,7 @@ def _named(exchange: Exchange, kind: Kind, noun: str, holder: Fields | None = No
     name = text(exchange.params if holder is None else holder, "name")
     route = exchange.view.of(kind).route(name)
     if route is None:
-        # 2025-11-25 and 2026-07-28, Tools, Error Handling: an unknown tool is -32602.
-        raise InvalidParams(f"there is no {noun} {name!r} here; {noun}s/list names those that there are", name=name)
+        raise NotListed(f"there is no {noun} {name!r} here; {noun}s/list names those that there are", name=name)
     return route
 
 

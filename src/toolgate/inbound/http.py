@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import UNSET
 
+from toolgate.catalog.addresses import locate
 from toolgate.catalog.refresh import Catalog
 from toolgate.catalog.snapshot import Snapshot
 from toolgate.errors import HeaderMismatch, InvalidRequest, NotAcceptable, NotFound, SessionUnknown, ToolgateError
@@ -22,10 +23,12 @@ from toolgate.inbound.modern import Headers, check_headers, check_version, is_mo
 from toolgate.inbound.param_headers import check_param_headers
 from toolgate.inbound.session_channel import SessionChannel
 from toolgate.inbound.sessions import Session, Sessions
+from toolgate.inbound.updates import Updates
 from toolgate.inbound.wire import Head, Receive, Scope, Send, plain, read_body, refuse, respond
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
-from toolgate.protocol.envelope import NOTHING, Message, fields, parse
+from toolgate.pipeline.call import Reply
+from toolgate.protocol.envelope import NOTHING, Message, failure, fields, parse, response
 from toolgate.protocol.eras import LEGACY_VERSIONS, Era
 
 __all__ = ["StreamableHttp"]
@@ -39,12 +42,19 @@ class StreamableHttp:
     """One caller's request to one endpoint."""
 
     def __init__(
-        self, catalog: Catalog, answers: Answers, sessions: Sessions, announcer: Announcer, request_bytes: int
+        self,
+        catalog: Catalog,
+        answers: Answers,
+        sessions: Sessions,
+        announcer: Announcer,
+        updates: Updates,
+        request_bytes: int,
     ) -> None:
         self._catalog = catalog
         self._answers = answers
         self._sessions = sessions
         self._legacy = Legacy(sessions, announcer)
+        self._updates = updates
         self._limit = request_bytes
         answers.methods[Era.MODERN]["subscriptions/listen"] = announcer.listen
 
@@ -118,14 +128,32 @@ class StreamableHttp:
         await deliver(work, channel, receive, send, context.head)
 
     async def _answer(self, key: bytes, session: Session, context: "_Context", channel: QueueChannel) -> Outcome:
-        if context.method == "logging/setLevel":
+        own = {
+            "logging/setLevel": self._set_level,
+            "resources/subscribe": self._subscribe,
+            "resources/unsubscribe": self._unsubscribe,
+        }.get(context.method)
+        if own is not None:
             try:
-                return self._legacy.set_level(session, key, context.params)
+                reply = await own(session, context)
             except ToolgateError as error:
                 return refusal(error, key, Era.LEGACY)
+            return Outcome(failure(key, reply.payload) if reply.is_error else response(key, reply.payload))
         return await self._answers.answer(
             context.exchange(key, Era.LEGACY, session.version, session.log_level, session.capabilities, channel)
         )
+
+    async def _set_level(self, session: Session, context: "_Context") -> Reply:
+        self._legacy.set_level(session, context.params)
+        return Reply(b"{}")
+
+    async def _subscribe(self, session: Session, context: "_Context") -> Reply:
+        uri = text(context.params, "uri")
+        view = context.snapshot.views[context.endpoint]
+        return await self._updates.subscribe(session, uri, locate(view, uri))
+
+    async def _unsubscribe(self, session: Session, context: "_Context") -> Reply:
+        return await self._updates.unsubscribe(session, text(context.params, "uri"))
 
     async def _initialize(self, message: Message, context: "_Context", send: Send) -> None:
         if message.key is None:

@@ -49,12 +49,11 @@ class Legacy:
             result["instructions"] = view.instructions
         return Outcome(response(key, dump(result))), session
 
-    def set_level(self, session: Session, key: bytes, params: Fields) -> Outcome:
+    def set_level(self, session: Session, params: Fields) -> None:
         level = text(params, "level")
         if level not in LOG_LEVELS:
             raise InvalidParams(f"level must be one of {', '.join(LOG_LEVELS)}")
         session.log_level = level
-        return Outcome(response(key, b"{}"))
 
     def run(self, session: Session, key: bytes, work: Coroutine[Any, Any, Outcome]) -> "asyncio.Task[Outcome]":
         """Start a request of the session; `notifications/cancelled` finds it by its id."""

@@ -1,7 +1,7 @@
 """Sessions of the legacy era (2025-11-25, Streamable HTTP, Session Management)."""
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from itertools import islice
 from secrets import token_urlsafe
@@ -17,6 +17,7 @@ __all__ = ["Session", "Sessions"]
 
 _LIMIT: Final = 10_000  # sessions; the one that was idle for longest makes room
 _IDLE: Final = 24 * 3600.0  # seconds
+_KEPT: Final = 256  # messages for a session without a stream; the oldest make room
 _SWEEP: Final = 16  # sessions looked at when one is opened
 
 
@@ -33,8 +34,14 @@ class Session:
     in_flight: dict[bytes, "asyncio.Task[object]"] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
     stream: QueueChannel | None = None
+    kept: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT))
     unheard: set[Kind] = field(default_factory=set)
     used: float = field(default_factory=monotonic)
+
+    def notify(self, message: bytes) -> None:
+        """Goes out on the open GET stream, or is kept until there is one."""
+        if self.stream is None or not self.stream.send(message):
+            self.kept.append(message)
 
     @property
     def busy(self) -> bool:

@@ -1,15 +1,15 @@
 """What the pool, the supervisor of a server and the two kinds of link agree on."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from toolgate.errors import ServerUnavailable, UpstreamError
 from toolgate.model.server import Server
-from toolgate.model.tool import Catalogue, Kind
+from toolgate.model.tool import Catalogue
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
+from toolgate.upstream.relay import News
 
 __all__ = ["Events", "Link", "Links", "SessionLost", "State", "Status"]
 
@@ -70,6 +70,12 @@ class Link(Protocol):
         """A request of the gateway's own (listing, ping). `params` has no `_meta`."""
         ...
 
+    async def subscribe(self, uri: str) -> Reply:
+        """Ask to be told of updates of a resource. The reply is an error where the server refuses."""
+        ...
+
+    async def unsubscribe(self, uri: str) -> Reply: ...
+
     async def closed(self) -> UpstreamError:
         """Wait for the link's end; the answer says why. It is returned, not raised: a link's end is no failure of the
         one who waits for it. `SessionLost` asks for a new link at once."""
@@ -84,10 +90,8 @@ class Link(Protocol):
 class Links(Protocol):
     """How a link is made: `upstream.stdio.connect` or `upstream.http.connect`."""
 
-    async def __call__(
-        self, server: Server, era: Era | None, changed: Callable[[frozenset[Kind]], None], capabilities: bytes
-    ) -> Link:
-        """`era` is the remembered one, or None to probe. `changed` is called when the server says that lists changed.
+    async def __call__(self, server: Server, era: Era | None, news: News, capabilities: bytes) -> Link:
+        """`era` is the remembered one, or None to probe. `news` hears what the server tells.
         `capabilities` are declared to a legacy server as the client's. Raises `StartFailed` with a reason that a person
         can act on."""
         ...

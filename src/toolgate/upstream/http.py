@@ -1,6 +1,7 @@
 """A link to a server behind a URL, over Streamable HTTP (2026-07-28 and 2025-11-25)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -25,18 +26,19 @@ from toolgate.upstream.base import SessionLost
 from toolgate.upstream.deadline import Deadline
 from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint, Listen, Unreachable
 from toolgate.upstream.inflight import InFlight
-from toolgate.upstream.listen import filter_of, keep_listening, kinds_announced
+from toolgate.upstream.listen import can_subscribe, filter_of, keep_listening, kinds_announced
 from toolgate.upstream.mirrored import mirror
 from toolgate.upstream.outgoing import call_params, own_params
 from toolgate.upstream.probe import Contact, reply_of
 from toolgate.upstream.refusal import refusal
-from toolgate.upstream.relay import Changed
+from toolgate.upstream.relay import News
 
 __all__ = ["HttpLink"]
 
 _ERRANDS: Final = 64  # notifications and answers to pings that are under way at a time
 _ERRAND: Final = 5.0  # seconds that each may take
 _GOODBYE: Final = 2.0  # seconds for the DELETE of a session
+_SUBSCRIBE: Final = 10.0  # seconds for a server to take a subscription
 _LISTEN: Final = "subscriptions/listen"
 _HEADER_MISMATCH: Final = -32020
 _UNSUPPORTED_VERSION: Final = -32022
@@ -45,14 +47,17 @@ _UNSUPPORTED_VERSION: Final = -32022
 class HttpLink:
     """An `upstream.base.Link`. Each request is a POST of its own, over connections that all links share."""
 
-    def __init__(self, endpoint: Endpoint, contact: Contact, changed: Changed) -> None:
+    def __init__(self, endpoint: Endpoint, contact: Contact, news: News) -> None:
         self.server = endpoint.server
         self.era = contact.hello.era
         self.version = contact.hello.version
         self.catalogue_head = contact.hello.head
         self._endpoint = endpoint
         self._session = contact.session
-        self._changed = changed
+        self._news = news
+        self._watched: set[str] = set()
+        self._listening: asyncio.Task[None] | None = None
+        self._acknowledged = asyncio.Event()
         self._last = 0
         self._event_id = ""
         self._closing = False
@@ -66,11 +71,21 @@ class HttpLink:
             self._headers[headers.SESSION_ID] = self._session
 
     def start_listening(self) -> None:
-        kinds = kinds_announced(self.catalogue_head.capabilities)
-        if kinds:
-            once = self._subscribe_once if self.era is Era.MODERN else self._follow_once
-            listening = keep_listening(once, kinds, self._changed, self._lost)
-            self._background.spawn(listening, f"listen to {self.server}")
+        """Open the stream of what belongs to no request, where the server says that it has any; once more after
+        `_watched` has changed, which a modern stream names when it is opened."""
+        capabilities = self.catalogue_head.capabilities
+        kinds = kinds_announced(capabilities)
+        if self._listening is not None:
+            self._listening.cancel()
+        self._acknowledged.clear()
+        if self.era is Era.MODERN and (kinds or self._watched):
+            self._listen(self._subscribe_once, kinds)
+        elif self.era is Era.LEGACY and (kinds or can_subscribe(capabilities)):
+            self._listen(self._follow_once, kinds)
+
+    def _listen(self, once: Callable[[], Awaitable[bool]], kinds: frozenset[Kind]) -> None:
+        listening = keep_listening(once, kinds, self._news, self._lost)
+        self._listening = asyncio.create_task(listening, name=f"listen to {self.server}")
 
     # Link.
 
@@ -111,6 +126,25 @@ class HttpLink:
             self._cancel(key, "deadline exceeded")
             raise failures.late_request(self.server, method, timeout) from None
 
+    async def subscribe(self, uri: str) -> Reply:
+        if self.era is Era.LEGACY:
+            return await self.request("resources/subscribe", envelope.dump({"uri": uri}), _SUBSCRIBE)
+        self._watched.add(uri)
+        return await self._listen_anew()
+
+    async def unsubscribe(self, uri: str) -> Reply:
+        if self.era is Era.LEGACY:
+            return await self.request("resources/unsubscribe", envelope.dump({"uri": uri}), _SUBSCRIBE)
+        self._watched.discard(uri)
+        return await self._listen_anew()
+
+    async def _listen_anew(self) -> Reply:
+        self.start_listening()
+        with suppress(TimeoutError):  # it is asked again as long as the link lives
+            async with asyncio.timeout(_SUBSCRIBE if self._watched else 0):
+                await self._acknowledged.wait()
+        return Reply(b"{}")
+
     async def closed(self) -> UpstreamError:
         return await asyncio.shield(self._end)
 
@@ -119,6 +153,9 @@ class HttpLink:
         self._closing = True
         for deadline in self._deadlines:
             deadline.end()
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
         await self._background.close()
         if self._session and not self._end.done():
             await self._say_goodbye(min(grace, _GOODBYE))
@@ -181,7 +218,7 @@ class HttpLink:
         """Errors that say that what is known of the server is out of date."""
         code = error_code(reply.payload)
         if code == _HEADER_MISMATCH:
-            self._changed(frozenset({Kind.TOOLS}))
+            self._news.changed(frozenset({Kind.TOOLS}))
         elif code == _UNSUPPORTED_VERSION:
             self._lost(failures.ended(self.server, f"no longer speaks revision {self.version}"))
 
@@ -222,7 +259,11 @@ class HttpLink:
         elif message.method == relay.CANCELLED:
             self._asking.withdraw(message)
         elif kinds := relay.CHANGES.get(message.method):
-            self._changed(kinds)
+            self._news.changed(kinds)
+        elif message.method == relay.UPDATED:
+            self._news.updated(relay.uri_of(message), bytes(message.params) if message.params is not UNSET else b"{}")
+        elif message.method == relay.ACKNOWLEDGED:
+            self._acknowledged.set()
 
     # Beside the calls.
 
@@ -247,7 +288,7 @@ class HttpLink:
 
     async def _subscribe_once(self) -> bool:
         key = self._key()
-        params = envelope.dump({"notifications": filter_of(self.catalogue_head.capabilities)})
+        params = envelope.dump({"notifications": filter_of(self.catalogue_head.capabilities, self._watched)})
         body = envelope.request(key, _LISTEN, own_params(params, self.era, self.version))
         answer = await self._endpoint.ask(key, body, {**self._headers, headers.METHOD: _LISTEN}, self._overhear)
         return answer.status == 200 and answer.media_type == EVENT_STREAM

@@ -12,7 +12,7 @@ from toolgate.protocol.eras import Era
 from toolgate.runtime.base import Launch, Redact, Runtime
 from toolgate.upstream import resolved
 from toolgate.upstream.era import INITIALIZE, Hello, negotiate
-from toolgate.upstream.relay import Changed
+from toolgate.upstream.relay import News
 from toolgate.upstream.resolved import Environment, Resolve
 from toolgate.upstream.stdio import StdioLink
 
@@ -34,27 +34,25 @@ class StdioLinks:
         self._response_bytes = response_bytes
         self._start_timeout = start_timeout
 
-    async def __call__(
-        self, server: Server, era: Era | None, changed: Changed, capabilities: bytes = NONE
-    ) -> StdioLink:
+    async def __call__(self, server: Server, era: Era | None, news: News, capabilities: bytes = NONE) -> StdioLink:
         if not isinstance(server.transport, Stdio):
             raise TypeError(f"server {server.name!r} is not a child process")
         launch, redact = await resolved.launch(server.transport, self._resolve, self._environment)
         deadline = asyncio.get_running_loop().time() + self._start_timeout
         try:
-            return await self._start(server.name, launch, redact, changed, _Terms(era, capabilities, deadline))
+            return await self._start(server.name, launch, redact, news, _Terms(era, capabilities, deadline))
         except _Left as left:
             if not left.on_probe:
                 raise StartFailed(left.message, hint=left.hint, server=server.name) from None
         # A legacy server may take a request before `initialize` for a reason to leave.
         try:
             terms = _Terms(Era.LEGACY, capabilities, deadline)
-            return await self._start(server.name, launch, redact, changed, terms)
+            return await self._start(server.name, launch, redact, news, terms)
         except _Left as left:
             raise StartFailed(left.message, hint=left.hint, server=server.name) from None
 
-    async def _start(self, name: str, launch: Launch, redact: Redact, changed: Changed, terms: "_Terms") -> StdioLink:
-        link = StdioLink(name, self._response_bytes, redact, changed)
+    async def _start(self, name: str, launch: Launch, redact: Redact, news: News, terms: "_Terms") -> StdioLink:
+        link = StdioLink(name, self._response_bytes, redact, news)
         try:
             process = await self._runtime(name, launch, link, limit=self._response_bytes, redact=redact)
         except StartFailed as error:

@@ -1,16 +1,16 @@
 """Hear of changed lists: a GET stream (legacy) or `subscriptions/listen` (modern), kept open beside the calls."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from toolgate.errors import UpstreamError
 from toolgate.model.tool import Kind
 from toolgate.upstream.backoff import Backoff
 from toolgate.upstream.endpoint import Unreachable
-from toolgate.upstream.relay import Changed
+from toolgate.upstream.relay import News
 
-__all__ = ["filter_of", "keep_listening", "kinds_announced"]
+__all__ = ["can_subscribe", "filter_of", "keep_listening", "kinds_announced"]
 
 _STEADY: Final = 30.0  # seconds after which a stream that ends has proved itself
 
@@ -21,9 +21,18 @@ _FILTERS: Final = {
 }
 
 
-def filter_of(capabilities: Mapping[str, Any]) -> dict[str, bool]:
+def filter_of(capabilities: Mapping[str, Any], uris: Iterable[str] = ()) -> dict[str, Any]:
     """The `notifications` of a `subscriptions/listen`: a server may refuse what it did not announce."""
-    return {name: True for key, (name, _) in _FILTERS.items() if _announces(capabilities, key)}
+    wanted: dict[str, Any] = {name: True for key, (name, _) in _FILTERS.items() if _announces(capabilities, key)}
+    if listed := sorted(uris):
+        wanted["resourceSubscriptions"] = listed
+    return wanted
+
+
+def can_subscribe(capabilities: Mapping[str, Any]) -> bool:
+    """Whether the server tells of updates of single resources."""
+    capability = capabilities.get("resources")
+    return isinstance(capability, dict) and capability.get("subscribe") is True
 
 
 def kinds_announced(capabilities: Mapping[str, Any]) -> frozenset[Kind]:
@@ -35,7 +44,7 @@ def kinds_announced(capabilities: Mapping[str, Any]) -> frozenset[Kind]:
 async def keep_listening(
     listen_once: Callable[[], Awaitable[bool]],
     kinds: frozenset[Kind],
-    changed: Changed,
+    news: News,
     lost: Callable[[UpstreamError], None],
 ) -> None:
     """Open the stream again and again. `listen_once` waits for its end; False says that none is offered.
@@ -54,7 +63,7 @@ async def keep_listening(
         except UpstreamError:
             pass  # the stream broke, as streams do: it is opened again, and a call would report what is wrong
         await asyncio.sleep(backoff.next(asyncio.get_running_loop().time() - opened))
-        changed(kinds)
+        news.changed(kinds)
 
 
 def _announces(capabilities: Mapping[str, Any], key: str) -> bool:

@@ -13,7 +13,7 @@ from toolgate.upstream import resolved
 from toolgate.upstream.endpoint import Endpoint
 from toolgate.upstream.http import HttpLink
 from toolgate.upstream.probe import shake_hands
-from toolgate.upstream.relay import Changed
+from toolgate.upstream.relay import News
 from toolgate.upstream.resolved import Resolve
 
 __all__ = ["HttpLinks", "open_session"]
@@ -41,7 +41,7 @@ class HttpLinks:
         self._response_bytes = response_bytes
         self._start_timeout = start_timeout
 
-    async def __call__(self, server: Server, era: Era | None, changed: Changed, capabilities: bytes = NONE) -> HttpLink:
+    async def __call__(self, server: Server, era: Era | None, news: News, capabilities: bytes = NONE) -> HttpLink:
         if not isinstance(server.transport, Http):
             raise TypeError(f"server {server.name!r} is not behind a URL")
         address, redact = await resolved.address(server.transport, self._resolve)
@@ -57,7 +57,7 @@ class HttpLinks:
         except UpstreamError as error:
             await endpoint.close()
             raise _named(error, server.name) from None
-        link = HttpLink(endpoint, contact, changed)
+        link = HttpLink(endpoint, contact, news)
         link.start_listening()
         return link
 

@@ -1,7 +1,7 @@
 """What a server sends besides answers, and whom it is for."""
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -14,11 +14,14 @@ from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import LOG_LEVELS, Era
 
 __all__ = [
+    "ACKNOWLEDGED",
     "CANCELLED",
     "CHANGES",
     "LOG",
     "PROGRESS",
-    "Changed",
+    "UPDATED",
+    "News",
+    "NoNews",
     "admits",
     "level_of",
     "messages",
@@ -26,9 +29,33 @@ __all__ = [
     "progress_for",
     "progress_token",
     "slow_client",
+    "uri_of",
 ]
 
-Changed = Callable[[frozenset[Kind]], None]
+
+class News(Protocol):
+    """What a link tells its owner besides answers. Called on the event loop; must not block."""
+
+    def changed(self, kinds: frozenset[Kind]) -> None:
+        """The server says that these lists read differently now."""
+        ...
+
+    def updated(self, uri: str, params: bytes) -> None:
+        """The server says that a resource that was subscribed to has changed."""
+        ...
+
+
+UPDATED: Final = "notifications/resources/updated"
+ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
+
+
+class NoNews:
+    """`News` for those who only look in."""
+
+    def changed(self, kinds: frozenset[Kind]) -> None: ...
+
+    def updated(self, uri: str, params: bytes) -> None: ...
+
 
 PROGRESS: Final = "notifications/progress"
 CANCELLED: Final = "notifications/cancelled"
@@ -47,7 +74,12 @@ class _Logged(msgspec.Struct):
     level: str = ""
 
 
+class _About(msgspec.Struct):
+    uri: str = ""
+
+
 _logged: Final = msgspec.json.Decoder(_Logged)
+_about: Final = msgspec.json.Decoder(_About)
 
 
 def messages(data: bytes) -> Iterator[Message]:
@@ -81,6 +113,16 @@ def progress_for(call: Call, message: Message) -> bytes | None:
     params = envelope.fields(message.params)
     params[_TOKEN] = token
     return envelope.notification(PROGRESS, envelope.dump(params))
+
+
+def uri_of(message: Message) -> str:
+    """The resource that a notification is about; empty where it names none."""
+    if message.params is msgspec.UNSET:
+        return ""
+    try:
+        return _about.decode(message.params).uri
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 def level_of(message: Message) -> str:

@@ -9,6 +9,7 @@ from toolgate.protocol.eras import NAME_KEYS, Era
 from toolgate.upstream.base import Status
 from toolgate.upstream.supervisor import Upstream
 from toolgate.upstream.variants import Variants
+from toolgate.upstream.watched import Heard
 
 __all__ = ["SharedUpstream"]
 
@@ -41,6 +42,13 @@ class SharedUpstream:
         if call.capabilities == NONE or call.method not in NAME_KEYS or await self._first.era(call) is Era.MODERN:
             return await self._first.send(call)
         return await self._variants.of(call).send(call)
+
+    async def subscribe(self, uri: str, heard: Heard, timeout: float) -> Reply:
+        """Tell `heard` of updates of a resource from now on; the server's own answer where it refuses."""
+        return await self._first.subscribe(uri, heard, timeout)
+
+    async def unsubscribe(self, uri: str, heard: Heard) -> None:
+        await self._first.unsubscribe(uri, heard)
 
     def stop(self) -> None:
         self._first.stop()

@@ -15,7 +15,7 @@ from toolgate.errors import (
     UpstreamError,
 )
 from toolgate.model.server import Server
-from toolgate.model.tool import Catalogue
+from toolgate.model.tool import Catalogue, Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.envelope import dump
@@ -30,6 +30,7 @@ from toolgate.upstream.refresh import Refresher
 from toolgate.upstream.rounds import answered, needs_input
 from toolgate.upstream.slots import Slots
 from toolgate.upstream.tally import Tally
+from toolgate.upstream.watched import Heard, Watched
 
 __all__ = ["Upstream"]
 
@@ -84,6 +85,7 @@ class Upstream:
         self._capabilities = capabilities
         self._is_first = capabilities == NONE
         self._under_way = 0
+        self._watched = Watched()
         self._background = Background(_RETIRED)
         self._running: asyncio.Task[None] | None = None
 
@@ -127,12 +129,12 @@ class Upstream:
         self._under_way += 1
         began = time.monotonic()
         try:
-            link = self._link or await self._started(call, began)
+            link = self._link or await self._started_within(call.timeout)
             try:
                 reply = await self._pass(link, call, began)
             except SessionLost as lost:
                 self._drop(link, lost)
-                reply = await self._pass(await self._started(call, began), call, began)
+                reply = await self._pass(await self._started_within(call.timeout), call, began)
         except UpstreamError as error:
             self._note(error)
             raise
@@ -146,6 +148,22 @@ class Upstream:
     def busy(self) -> bool:
         return self._under_way > 0
 
+    async def subscribe(self, uri: str, heard: Heard, timeout: float) -> Reply:
+        """Tell `heard` of updates of a resource from now on. Raises as `send` does."""
+        link = self._link or await self._started_within(timeout)
+        return await self._watched.subscribe(link, uri, heard)
+
+    async def unsubscribe(self, uri: str, heard: Heard) -> None:
+        await self._watched.unsubscribe(self._link, uri, heard)
+
+    # relay.News
+
+    def changed(self, kinds: frozenset[Kind]) -> None:
+        self._refresher.changed(kinds)
+
+    def updated(self, uri: str, params: bytes) -> None:
+        self._watched.updated(uri, params)
+
     @property
     def known_era(self) -> Era | None:
         """As far as it is known without waiting."""
@@ -155,7 +173,7 @@ class Upstream:
 
     async def era(self, call: Call) -> Era:
         """Of the server, once it has started; waits and raises as `send` does."""
-        link = self._link or await self._started(call, time.monotonic())
+        link = self._link or await self._started_within(call.timeout)
         return link.era
 
     async def _pass(self, link: Link, call: Call, began: float) -> Reply:
@@ -180,9 +198,9 @@ class Upstream:
         except DeadlineExceeded:
             raise failures.late(call) from None
 
-    async def _started(self, call: Call, began: float) -> Link:
+    async def _started_within(self, seconds: float) -> Link:
         try:
-            async with asyncio.timeout(call.timeout - (time.monotonic() - began)):
+            async with asyncio.timeout(seconds):
                 while self._state is State.STARTING:
                     await self._moved.wait()
         except TimeoutError:
@@ -223,7 +241,7 @@ class Upstream:
         while True:
             try:
                 async with self._slots.one():
-                    link = await self._connect(self.server, era, self._refresher.changed, self._capabilities)
+                    link = await self._connect(self.server, era, self, self._capabilities)
             except ToolgateError as error:
                 era, held, reason = None, 0.0, error  # what was remembered may be why
             except Exception as error:
@@ -263,6 +281,7 @@ class Upstream:
         if not self._is_first:
             self._settled.set()
             return
+        await self._watched.renew(link)
         try:
             await self._refresher.run(link)
         except Exception:

@@ -38,6 +38,8 @@ def hello(message: dict[str, Any]) -> None:
     capabilities: dict[str, Any] = {"tools": {"listChanged": True}, "logging": {}}
     if MODE == "lopsided":
         capabilities |= {"prompts": {}, "resources": {}}
+    if MODE in {"watched", "modern"}:
+        capabilities |= {"resources": {"subscribe": True}}
     if method == "initialize":
         if MODE == "modern":
             refuse(key, -32601, "no initialize here")
@@ -182,6 +184,31 @@ def levels(key: Any, _: dict[str, Any]) -> None:
     answer(key, {"levels": _levels})
 
 
+def listen(message: dict[str, Any]) -> None:
+    wanted = message["params"]["notifications"]
+    _subscribed[:] = wanted.get("resourceSubscriptions", [])
+    _subscriptions.append(list(_subscribed))
+    acknowledged = {"notifications": wanted, "_meta": {"io.modelcontextprotocol/subscriptionId": message["id"]}}
+    write({"method": "notifications/subscriptions/acknowledged", "params": acknowledged})
+
+
+def subscribe(key: Any, method: str, uri: str) -> None:
+    if uri.startswith("x:"):
+        refuse(key, -32002, "no such resource")
+        return
+    _subscriptions.append([method, uri])
+    (_subscribed.append if method == "resources/subscribe" else _subscribed.remove)(uri)
+    answer(key, {})
+
+
+def touch(key: Any, params: dict[str, Any]) -> None:
+    """Tells of an update of a resource that is below one that was subscribed to, or is one."""
+    uri = params["arguments"]["uri"]
+    if any(uri.startswith(known) for known in _subscribed):
+        write({"method": "notifications/resources/updated", "params": {"uri": uri, "extra": 1}})
+    answer(key, {"subscriptions": _subscriptions})
+
+
 def close_output(_: Any, __: dict[str, Any]) -> None:
     os.close(1)
 
@@ -190,7 +217,8 @@ CALLS: Final = {
     tool.__name__: tool
     for tool in (
         echo, progress, flood, log, die, huge, ask, late, slow, nap, garbage, add, batch, cancelled, levels,
-        whoami, survey, nag,
+        whoami,
+        touch, survey, nag,
         close_output,
     )
 }  # fmt: skip
@@ -201,6 +229,8 @@ _answers: list[dict[str, Any]] = []
 _cancelled: list[Any] = []
 _levels: list[str] = []
 _client: dict[str, Any] = {}
+_subscribed: list[str] = []
+_subscriptions: list[Any] = []
 
 
 def take(message: dict[str, Any]) -> None:
@@ -225,7 +255,9 @@ def take(message: dict[str, Any]) -> None:
         _levels.append(message["params"]["level"])
         answer(message["id"], {})
     elif method == "subscriptions/listen":
-        pass
+        listen(message)
+    elif method in {"resources/subscribe", "resources/unsubscribe"}:
+        subscribe(message["id"], method, message["params"]["uri"])
     elif "id" in message:
         refuse(message["id"], -32601, "unknown method")
 
