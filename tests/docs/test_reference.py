@@ -39,8 +39,8 @@ def section(page: Path, heading: str) -> str:
     ],
 )
 def test_every_setting_is_documented_and_no_other(heading: str, model: type[BaseModel]) -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", section(REFERENCE / "configuration.md", heading), re.MULTILINE)
-    assert rows == list(model.model_fields)
+    fields = re.findall(r"^\| `(\w+)` \|", section(REFERENCE / "configuration.md", heading), re.MULTILINE)
+    assert fields == list(model.model_fields)
 
 
 def test_every_part_of_a_pick_is_documented() -> None:
@@ -84,8 +84,8 @@ def test_every_command_and_option_is_documented_and_no_other() -> None:
         assert set(re.findall(r"(--[a-z-]+)", text)) == options, heading
 
 
-def codes() -> set[str]:
-    """The codes of all errors that any room defines."""
+def errors() -> dict[str, type[ToolgateError]]:
+    """The errors that any room defines, by code."""
     for module in walk_packages(toolgate.__path__, "toolgate."):
         if ".migrations" not in module.name and not module.name.endswith("__main__"):
             import_module(module.name)
@@ -95,15 +95,38 @@ def codes() -> set[str]:
         for child in kind.__subclasses__():
             yield from below(child)
 
-    return {kind.code for kind in below(ToolgateError) if kind.__module__.startswith("toolgate.")}
+    # The first of a code is the one that names it: children without a code of their own share their parent's.
+    found: dict[str, type[ToolgateError]] = {}
+    for kind in below(ToolgateError):
+        if kind.__module__.startswith("toolgate."):
+            found.setdefault(kind.code, kind)
+    return found
 
 
-def documented() -> dict[str, list[str]]:
-    """The other cells of each row, by code."""
-    text = (REFERENCE / "errors.md").read_text()
-    rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", text, re.MULTILINE)
-    return {code: [cell.strip() for cell in rest.split("|")] for code, rest in rows}
+def rows(heading: str) -> dict[str, list[str]]:
+    """The cells after the code, by code."""
+    found = re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", section(REFERENCE / "errors.md", heading), re.MULTILINE)
+    return {code: [cell.strip() for cell in rest.split(" | ")] for code, rest in found}
+
+
+IN_MCP = ("What a client sent", "Who may call", "The gateway itself")
+FROM_SERVERS = "What a server could not do"
+ON_THE_COMMAND_LINE = "On the command line"
 
 
 def test_every_error_code_is_documented_and_no_other() -> None:
-    assert set(documented()) == codes()
+    documented = [code for heading in (*IN_MCP, FROM_SERVERS, ON_THE_COMMAND_LINE) for code in rows(heading)]
+    assert sorted(documented) == sorted(errors())
+
+
+@pytest.mark.parametrize("heading", IN_MCP)
+def test_the_numbers_of_an_error_are_those_that_are_sent(heading: str) -> None:
+    known = errors()
+    for code, (rpc, http, _) in rows(heading).items():
+        assert (int(rpc), int(http)) == (known[code].rpc, known[code].http), code
+
+
+def test_the_numbers_of_a_servers_error_are_those_that_are_sent() -> None:
+    known = errors()
+    for code, (rpc, _) in rows(FROM_SERVERS).items():
+        assert (int(rpc), 200) == (known[code].rpc, known[code].http), code

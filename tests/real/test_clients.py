@@ -15,7 +15,7 @@ _TEMPLATE = {"type": "ref/resource", "uri": "demo://resource/dynamic/text/{resou
 _COMPLETE: Step = ["complete", _TEMPLATE, {"name": "resourceId", "value": "12"}]
 _LIST_TOOLS: Step = ["list_tools"]
 
-# Offered only to clients that let a server ask them something, as the inspector does and the gateway does not yet.
+# Offered only to clients that let a server ask them something, as the inspector does; the gateway lists what suits all.
 _ASKING_BACK = (
     "get-roots-list",
     "trigger-elicitation-request",
