@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-PARTS := .parts/npm/.ready .parts/servers/.ready .parts/mcp1/.ready
+PARTS := .parts/npm/.ready .parts/servers/.ready .parts/mcp1/.ready .parts/conformance/.ready
 
-.PHONY: up test check bench docs clean parts
+.PHONY: up test check bench docs conformance clean parts
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.installed
@@ -31,11 +31,14 @@ bench: $(VENV)/.dev
 docs: $(VENV)/.dev
 	@$(BIN)/pytest tests/docs $(ARGS)
 
+conformance: $(VENV)/.dev .parts/conformance/.ready
+	@$(BIN)/python -m tests.conformance.run $(ARGS)
+
 clean:
 	rm -rf $(VENV) .parts dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 
-# The four environments have nothing to do with each other, so they are made side by side.
+# The environments have nothing to do with each other, so they are made side by side.
 parts:
 	@$(MAKE) --no-print-directory -j4 $(VENV)/.dev $(PARTS)
 
@@ -65,9 +68,10 @@ $(VENV)/.dev: pyproject.toml tests/parts/dev.txt | $(VENV)/.pip
 	@$(PIP) --python .parts/$*/bin/python install --no-deps --no-compile --requirement $<
 	@touch $@
 
-.parts/npm/.ready: tests/parts/npm/package.json tests/parts/npm/package-lock.json tests/parts/npm/.npmrc
-	@echo "installing the test parts npm"
-	@mkdir -p .parts/npm
-	@cp $^ .parts/npm/
-	@cd .parts/npm && npm ci --ignore-scripts
+.parts/npm/.ready .parts/conformance/.ready: .parts/%/.ready: \
+		tests/parts/%/package.json tests/parts/%/package-lock.json tests/parts/%/.npmrc
+	@echo "installing the test parts $*"
+	@mkdir -p .parts/$*
+	@cp $^ .parts/$*/
+	@cd .parts/$* && npm ci --ignore-scripts
 	@touch $@

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from tests.inbound.conftest import MODERN, Front, Stalled, items, modern_meta
+from toolgate.catalog.snapshot import Route
 from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol.eras import Era
 
 Headers = dict[str, str]
 
@@ -134,7 +136,9 @@ async def test_an_unknown_version_is_told_the_known_ones(front: Front) -> None:
     assert body["error"]["data"] == {"supported": [MODERN], "requested": "2099-01-01"}
 
 
-@pytest.mark.parametrize("method", ["nope", "ping", "logging/setLevel", "resources/subscribe", "tasks/list"])
+@pytest.mark.parametrize(
+    "method", ["nope", "ping", "initialize", "logging/setLevel", "resources/subscribe", "tasks/list"]
+)
 async def test_an_unknown_or_removed_method_is_not_found(front: Front, method: str) -> None:
     async with front.modern(method) as answer:
         assert await error_of(answer) == (404, -32601, 1)
@@ -172,6 +176,41 @@ async def test_a_call_of_what_a_starting_server_may_offer_waits_for_it(front: Fr
         assert (await answer.json())["result"]["name"] == "new"
     async with front.modern("tools/call", {"name": "two__never"}) as answer:
         assert (await answer.json())["error"]["code"] == -32602
+
+
+EXTENDED = {"tools": {}, "extensions": {"io.modelcontextprotocol/tasks": {}, "com.example/skills": {"v": 1}}}
+
+
+async def test_a_task_of_one_of_several_servers_is_found_by_its_id(front: Front) -> None:
+    async def start(call: Call) -> Reply:
+        return Reply(b'{"resultType":"task","taskId":"t.1","status":"working","n":1.10}')
+
+    front.road = start
+    front.server_era = Era.MODERN
+    async with front.modern("tools/call", {"name": "two__look"}) as answer:
+        assert b'"taskId":"two.t.1","status":"working","n":1.10' in await answer.read()
+    async with front.modern("tasks/get", {"taskId": "two.t.1"}, {"Mcp-Name": "two.t.1"}) as answer:
+        assert (await answer.json())["result"]["taskId"] == "two.t.1"
+    assert front.calls[1].route == Route("two", "t.1")
+    async with front.modern("tasks/get", {"taskId": "t.1"}, {"Mcp-Name": "t.1"}) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, -32602)
+    async with front.modern(
+        "tasks/cancel", {"taskId": "t.1"}, {"Mcp-Name": "t.1"}, endpoint="/servers/one/mcp"
+    ) as answer:
+        assert (await answer.json())["result"]["taskId"] == "t.1"
+
+
+async def test_the_methods_of_an_extension_go_to_the_server_that_has_it(front: Front) -> None:
+    front.catalog.learn("one", Catalogue({}, EXTENDED))
+    await asyncio.sleep(0)
+    async with front.modern("skills/teach", {"k": 1}, endpoint="/servers/one/mcp") as answer:
+        assert answer.status == 200
+    assert (front.calls[0].method, front.calls[0].route.server) == ("skills/teach", "one")
+    for endpoint in ("/mcp", "/servers/two/mcp"):
+        async with front.modern("skills/teach", {"k": 1}, endpoint=endpoint) as answer:
+            assert answer.status == 404
+    async with front.modern("server/discover") as answer:
+        assert (await answer.json())["result"]["capabilities"]["extensions"] == EXTENDED["extensions"]
 
 
 ANNOTATED = {

@@ -9,7 +9,7 @@ import pytest
 
 from tests.inbound.conftest import Front, Stalled, items, modern_meta
 from toolgate.inbound.stdio import Relay
-from toolgate.model.tool import Catalogue, Kind
+from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.pipeline.call import Call, Reply
 
 
@@ -152,3 +152,13 @@ async def test_requests_under_way_are_answered_when_the_client_closes_its_end(fr
     client.incoming.put_nowait(b"")
     await asyncio.wait_for(Relay(front.http, front.url + "/mcp", {}, client).run(), 10)
     assert (await client.hear())["id"] == 1
+
+
+async def test_arguments_that_a_tool_wants_in_headers_are_mirrored_for_the_client(client: Client, front: Front) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "x-mcp-header": "Count"}}}
+    tool = Item("look", json.dumps({"name": "look", "inputSchema": schema}).encode())
+    front.catalog.learn("one", Catalogue({Kind.TOOLS: (tool,)}))
+    for key in (1, 2):
+        params = {"_meta": modern_meta(), "name": "one__look", "arguments": {"n": 7}}
+        client.say(id=key, method="tools/call", params=params)
+        assert (await client.hear())["result"]["name"] == "look"

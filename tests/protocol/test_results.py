@@ -23,6 +23,10 @@ def test_between_sides_of_one_era_not_a_byte_changes(era: Era) -> None:
     assert adapt_result(body, "tools/call", link=era, client=era, server="s", server_info=INFO) is body
 
 
+def test_a_modern_result_that_does_not_say_what_it_is_is_complete() -> None:
+    assert cross({"content": [], "n": 1}, Era.MODERN, Era.MODERN) == {"content": [], "n": 1, "resultType": "complete"}
+
+
 def test_a_legacy_result_becomes_a_complete_modern_one() -> None:
     assert cross({"content": [], "x": 1}, Era.LEGACY, Era.MODERN) == {
         "content": [],

@@ -77,10 +77,20 @@ def all_servers(servers: Sequence[ServerViews]) -> View:
             kind: Listing(aggregate(kind, ((server.name, server.exposed[kind]) for server in servers))) for kind in Kind
         },
         servers=tuple(server.name for server in servers),
-        capabilities=_EVERYTHING,
+        capabilities=_with_extensions(servers),
         server_info=TOOLGATE,
         instructions=_joined(servers),
     )
+
+
+def _with_extensions(servers: Sequence[ServerViews]) -> Mapping[str, Any]:
+    """Everything, and each extension that a server has; of two servers' settings the first one's."""
+    extensions: dict[str, Any] = {}
+    for server in servers:
+        declared = server.view.capabilities.get("extensions")
+        if isinstance(declared, dict):
+            extensions = declared | extensions
+    return {**_EVERYTHING, "extensions": extensions} if extensions else _EVERYTHING
 
 
 def _joined(servers: Sequence[ServerViews]) -> str:

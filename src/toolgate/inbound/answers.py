@@ -11,14 +11,15 @@ from msgspec import Raw
 from toolgate.catalog.addresses import locate
 from toolgate.catalog.pages import page
 from toolgate.catalog.snapshot import Route, Snapshot, View
-from toolgate.errors import InvalidParams, MethodNotFound, NotListed, ProtocolError, ToolgateError
+from toolgate.errors import InvalidParams, NotListed, ProtocolError, ToolgateError
 from toolgate.inbound.exchange import Exchange, Outcome
+from toolgate.inbound.extensions import route_of, with_task_names
 from toolgate.inbound.parking import Parking
 from toolgate.model.tool import Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
 from toolgate.protocol.envelope import Fields, dump, error_object, failure, fields, response
-from toolgate.protocol.eras import MODERN_VERSIONS, NAME_KEYS, SERVER_INFO, Era
+from toolgate.protocol.eras import MAY_NEED_INPUT, MODERN_VERSIONS, SERVER_INFO, Era
 from toolgate.protocol.results import error_code
 
 __all__ = ["Answers", "Method", "Servers", "optional_text", "refusal", "text"]
@@ -72,7 +73,7 @@ class Answers:
     async def answer(self, exchange: Exchange) -> Outcome:
         """The response to one request. Never raises but for cancellation."""
         try:
-            reply = await self.methods[exchange.era].get(exchange.method, _unknown)(exchange)
+            reply = await self.methods[exchange.era].get(exchange.method, self._extension)(exchange)
         except ToolgateError as error:
             return refusal(error, exchange.key, exchange.era)
         except Exception:  # the last boundary before the client: reported whole to the log, and by its id to the client
@@ -123,6 +124,9 @@ class Answers:
         route = exchange.view.of(Kind.TEMPLATES).route(uri) or locate(exchange.view, uri)
         return await self._call(exchange, route)
 
+    async def _extension(self, exchange: Exchange) -> Reply:
+        return await self._call(exchange, route_of(exchange))
+
     async def _call(self, exchange: Exchange, route: Route) -> Reply:
         call = Call(
             id=exchange.id,
@@ -139,9 +143,9 @@ class Answers:
             log_level=exchange.log_level,
             capabilities=exchange.capabilities,
         )
-        if call.era is Era.MODERN and call.method in NAME_KEYS and self._servers.era(route) is not Era.MODERN:
+        if call.era is Era.MODERN and call.method in MAY_NEED_INPUT and self._servers.era(route) is not Era.MODERN:
             return await self._parking.run(call, self._proceed)
-        return await self._proceed(call)
+        return with_task_names(await self._proceed(call), exchange.view, route.server)
 
 
 def refusal(error: ToolgateError, key: bytes | None, era: Era) -> Outcome:
@@ -149,10 +153,6 @@ def refusal(error: ToolgateError, key: bytes | None, era: Era) -> Outcome:
     take any other for a failure of the transport."""
     status = error.http if era is Era.MODERN or not isinstance(error, ProtocolError) else 200
     return Outcome(failure(key, error_object(error)), status)
-
-
-async def _unknown(exchange: Exchange) -> Reply:
-    raise MethodNotFound(f"method {exchange.method!r} is not known in MCP {exchange.version}")
 
 
 async def _ping(exchange: Exchange) -> Reply:

@@ -16,10 +16,12 @@ import msgspec
 from msgspec import UNSET
 
 from toolgate.errors import ServerUnavailable, ToolgateError
+from toolgate.inbound.mirrored_tools import MirroredTools, Page
 from toolgate.inbound.modern import is_modern, read_envelope
-from toolgate.protocol.envelope import NOTHING, Message, error_object, failure, fields, parse
+from toolgate.protocol.envelope import NOTHING, Message, dump, error_object, failure, fields, parse, request
 from toolgate.protocol.eras import NAME_KEYS
 from toolgate.protocol.headers import encode_value
+from toolgate.protocol.results import error_code
 from toolgate.protocol.sse import Decoder
 
 __all__ = ["LINE_LIMIT", "Lines", "Relay"]
@@ -28,6 +30,8 @@ log = logging.getLogger("toolgate.stdio")
 
 LINE_LIMIT: Final = 64 * 1024 * 1024  # bytes; the gateway behind has its own, smaller limits
 _LAST_WORDS: Final = 5.0  # seconds that requests under way get when the client closes its end
+_PAGES: Final = 100
+_HEADER_MISMATCH: Final = -32020
 _RECONNECT: Final = 1.0  # seconds before a GET stream that ended is opened again
 
 
@@ -51,6 +55,7 @@ class Relay:
         self._lines = lines
         self._session: dict[str, str] = {}
         self._initialize = b""
+        self._tools = MirroredTools()
         self._reviving = asyncio.Lock()
         self._in_flight: dict[bytes, asyncio.Task[None]] = {}
         self._stream: asyncio.Task[None] | None = None
@@ -112,10 +117,14 @@ class Relay:
     async def _post(self, message: Message, line: bytes, *, again: bool = True) -> None:
         session = self._session
         headers = self._request_headers(message)
+        if message.method == "tools/call" and "Mcp-Method" in headers:
+            headers |= self._tools.headers(fields(message.params))
         async with self._http.post(self._url, data=line, headers=headers, allow_redirects=False) as answer:
             if answer.status == 404 and headers.get("Mcp-Session-Id") and again:
                 await answer.read()
                 await self._revive(session)
+            elif answer.status == 400 and again and await self._wants_headers(message, headers, answer):
+                await self._learn_tools(message, headers)
             elif answer.content_type == "text/event-stream":
                 await self._pass_stream(answer)
                 return
@@ -153,6 +162,29 @@ class Relay:
         async for chunk in answer.content.iter_any():
             for event in decoder.feed(chunk):
                 await self._lines.write(_one_line(event.data))
+
+    async def _wants_headers(self, message: Message, headers: dict[str, str], answer: aiohttp.ClientResponse) -> bool:
+        """Whether a tool's arguments have to be mirrored, which a client over stdio does not do."""
+        if message.method != "tools/call" or "Mcp-Method" not in headers:
+            return False
+        error = parse(await answer.read()).error
+        return error is not UNSET and error_code(bytes(error)) == _HEADER_MISMATCH
+
+    async def _learn_tools(self, message: Message, headers: dict[str, str]) -> None:
+        meta = fields(message.params)["_meta"]
+        listing = {**headers, "Mcp-Method": "tools/list"}
+        cursor: str | None = None
+        for _ in range(_PAGES):
+            params = {"_meta": meta} if cursor is None else {"_meta": meta, "cursor": cursor}
+            body = request(b"0", "tools/list", dump(params))
+            async with self._http.post(self._url, data=body, headers=listing) as answer:
+                result = parse(await answer.read()).result
+            if result is UNSET:
+                return
+            page = msgspec.json.decode(result, type=Page)
+            self._tools.learn(page)
+            if (cursor := page.nextCursor) is None:
+                return
 
     def _adopt(self, answer: aiohttp.ClientResponse, body: bytes) -> None:
         result = parse(body).result

@@ -8,9 +8,12 @@ __all__ = [
     "CLIENT_INFO",
     "ENVELOPE_KEYS",
     "LATEST_LEGACY",
+    "LEGACY_METHODS",
     "LEGACY_VERSIONS",
     "LOG_LEVEL",
     "LOG_LEVELS",
+    "MAY_NEED_INPUT",
+    "MODERN_METHODS",
     "MODERN_VERSIONS",
     "NAME_KEYS",
     "PROTOCOL_VERSION",
@@ -43,8 +46,25 @@ ENVELOPE_KEYS: Final = frozenset({PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILI
 
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
-# The member of `params` that `Mcp-Name` mirrors (2026-07-28, Streamable HTTP, Standard Request Headers).
-NAME_KEYS: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+# The member of `params` that `Mcp-Name` mirrors (2026-07-28, Streamable HTTP, Standard Request Headers; extension
+# io.modelcontextprotocol/tasks).
+NAME_KEYS: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+
+# The requests that a server may answer with questions (2026-07-28, Multi Round-Trip Requests, Supported Requests).
+MAY_NEED_INPUT: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
+
+# What one era knows and the other does not: never an extension's.
+LEGACY_METHODS: Final = frozenset(
+    {"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"}
+)
+MODERN_METHODS: Final = frozenset({"server/discover", "subscriptions/listen"})
 
 
 def era_of(version: str) -> Era | None:

@@ -37,7 +37,8 @@ def adapt_result(result: bytes, method: str, *, link: Era, client: Era, server: 
     Raises `EraMismatch` for a result that the client's era has no words for.
     """
     if link is client:
-        return result
+        # Clients of the modern era may refuse a result without a type, and must take it for a complete one.
+        return result if client is Era.LEGACY or b'"resultType"' in result else complete(result, b"")
     if client is Era.MODERN:
         return complete(result, server_info, cacheable=method in _CACHEABLE)
     return _without_modern_members(result, server)

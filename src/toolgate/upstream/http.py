@@ -47,7 +47,8 @@ _UNSUPPORTED_VERSION: Final = -32022
 class HttpLink:
     """An `upstream.base.Link`. Each request is a POST of its own, over connections that all links share."""
 
-    def __init__(self, endpoint: Endpoint, contact: Contact, news: News) -> None:
+    def __init__(self, endpoint: Endpoint, contact: Contact, news: News, *, asks: bool = False) -> None:
+        """`asks`: the server was told that it may ask something, which it may do on a stream of its own."""
         self.server = endpoint.server
         self.era = contact.hello.era
         self.version = contact.hello.version
@@ -55,6 +56,8 @@ class HttpLink:
         self._endpoint = endpoint
         self._session = contact.session
         self._news = news
+        self._asks = asks
+        self._calls: dict[bytes, tuple[Call, Deadline]] = {}
         self._watched: set[str] = set()
         self._listening: asyncio.Task[None] | None = None
         self._acknowledged = asyncio.Event()
@@ -80,7 +83,7 @@ class HttpLink:
         self._acknowledged.clear()
         if self.era is Era.MODERN and (kinds or self._watched):
             self._listen(self._subscribe_once, kinds)
-        elif self.era is Era.LEGACY and (kinds or can_subscribe(capabilities)):
+        elif self.era is Era.LEGACY and (kinds or self._asks or can_subscribe(capabilities)):
             self._listen(self._follow_once, kinds)
 
     def _listen(self, once: Callable[[], Awaitable[bool]], kinds: frozenset[Kind]) -> None:
@@ -99,6 +102,7 @@ class HttpLink:
         more = mirror(call) if self.era is Era.MODERN else {}
         deadline = Deadline(call.timeout)
         listen = self._listener(call, key, deadline)
+        self._calls[key] = call, deadline
         try:
             reply = await self._exchange(key, call.method, params, more, listen, deadline)
         except TimeoutError:
@@ -111,6 +115,7 @@ class HttpLink:
             self._cancel(key, "the client went away")
             raise
         finally:
+            self._calls.pop(key, None)
             self._asking.ended(call)
         if reply.is_error and self.era is Era.MODERN:
             self._heed(reply)
@@ -255,7 +260,7 @@ class HttpLink:
             return
         if message.id is not UNSET:
             if self.era is Era.LEGACY:
-                self._asking.take(message, None, None)
+                self._asking.take(message, *self._latest())
         elif message.method == relay.CANCELLED:
             self._asking.withdraw(message)
         elif kinds := relay.CHANGES.get(message.method):
@@ -264,6 +269,12 @@ class HttpLink:
             self._news.updated(relay.uri_of(message), bytes(message.params) if message.params is not UNSET else b"{}")
         elif message.method == relay.ACKNOWLEDGED:
             self._acknowledged.set()
+
+    def _latest(self) -> tuple[Call, Deadline] | tuple[None, None]:
+        """The call that a question belongs to which comes on no call's stream: most likely the one that was sent
+        last, if all are one principal's."""
+        calls = list(self._calls.values())
+        return calls[-1] if len({call.principal.id for call, _ in calls}) == 1 else (None, None)
 
     # Beside the calls.
 

@@ -9,10 +9,11 @@ from toolgate.errors import StartFailed, UpstreamError
 from toolgate.model.server import Http, Server
 from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.eras import Era
-from toolgate.upstream import resolved
+from toolgate.upstream import resolved, sse
+from toolgate.upstream.base import Link
 from toolgate.upstream.endpoint import Endpoint
 from toolgate.upstream.http import HttpLink
-from toolgate.upstream.probe import shake_hands
+from toolgate.upstream.probe import NotStreamable, shake_hands
 from toolgate.upstream.relay import News
 from toolgate.upstream.resolved import Resolve
 
@@ -41,14 +42,14 @@ class HttpLinks:
         self._response_bytes = response_bytes
         self._start_timeout = start_timeout
 
-    async def __call__(self, server: Server, era: Era | None, news: News, capabilities: bytes = NONE) -> HttpLink:
+    async def __call__(self, server: Server, era: Era | None, news: News, capabilities: bytes = NONE) -> Link:
         if not isinstance(server.transport, Http):
             raise TypeError(f"server {server.name!r} is not behind a URL")
         address, redact = await resolved.address(server.transport, self._resolve)
         endpoint = Endpoint(server.name, address, self._session, redact, self._response_bytes)
         try:
             async with asyncio.timeout(self._start_timeout):
-                contact = await shake_hands(endpoint, era, capabilities)
+                return await _link(endpoint, era, news, capabilities)
         except TimeoutError:
             await endpoint.close()
             raise StartFailed(
@@ -57,9 +58,17 @@ class HttpLinks:
         except UpstreamError as error:
             await endpoint.close()
             raise _named(error, server.name) from None
-        link = HttpLink(endpoint, contact, news)
-        link.start_listening()
-        return link
+
+
+async def _link(endpoint: Endpoint, era: Era | None, news: News, capabilities: bytes) -> Link:
+    """Streamable HTTP in either era, or else HTTP+SSE (2026-07-28, Streamable HTTP, Backward Compatibility)."""
+    try:
+        contact = await shake_hands(endpoint, era, capabilities)
+    except NotStreamable as refused:
+        return await sse.connect(endpoint, news, capabilities, refused)
+    link = HttpLink(endpoint, contact, news, asks=capabilities != NONE)
+    link.start_listening()
+    return link
 
 
 def _named(error: UpstreamError, server: str) -> UpstreamError:

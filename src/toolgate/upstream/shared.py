@@ -5,7 +5,7 @@ from collections.abc import Callable
 from toolgate.model.server import Server
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.capabilities import NONE
-from toolgate.protocol.eras import NAME_KEYS, Era
+from toolgate.protocol.eras import MAY_NEED_INPUT, Era
 from toolgate.upstream.base import Status
 from toolgate.upstream.supervisor import Upstream
 from toolgate.upstream.variants import Variants
@@ -39,7 +39,7 @@ class SharedUpstream:
     async def send(self, call: Call) -> Reply:
         """See `Upstream.send`. A modern server is told with every request what its client can be asked, so it needs
         one link; of the methods only those that may need input (2026-07-28, MRTR, Supported Requests) take another."""
-        if call.capabilities == NONE or call.method not in NAME_KEYS or await self._first.era(call) is Era.MODERN:
+        if call.capabilities == NONE or call.method not in MAY_NEED_INPUT or await self._first.era(call) is Era.MODERN:
             return await self._first.send(call)
         return await self._variants.of(call).send(call)
 

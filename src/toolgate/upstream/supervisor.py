@@ -27,6 +27,7 @@ from toolgate.upstream.backoff import Backoff
 from toolgate.upstream.base import Events, Link, Links, SessionLost, State, Status
 from toolgate.upstream.level import LinkLevel
 from toolgate.upstream.refresh import Refresher
+from toolgate.upstream.remirror import mirrored_anew
 from toolgate.upstream.rounds import answered, needs_input
 from toolgate.upstream.slots import Slots
 from toolgate.upstream.tally import Tally
@@ -181,6 +182,9 @@ class Upstream:
         await self._level.suit(call)
         for _ in range(_ROUNDS):
             reply = await self._ask(link, call, began)
+            if (anew := await mirrored_anew(link, call, reply)) is not None:
+                call = anew
+                reply = await self._ask(link, call, began)
             if link.era is call.era or not needs_input(reply):
                 return _crossed(reply, link, call)
             again = await answered(call, reply)
@@ -357,8 +361,6 @@ class Upstream:
 
 def _crossed(reply: Reply, link: Link, call: Call) -> Reply:
     """The reply of a link in the era of the call. Raises `EraMismatch`."""
-    if link.era is call.era:
-        return reply
     server = call.route.server
     if reply.is_error:
         return Reply(adapt_error(reply.payload, link=link.era, client=call.era), is_error=True)
