@@ -74,3 +74,22 @@ def test_one_event_is_bounded(chunk: bytes) -> None:
 def test_many_events_are_not() -> None:
     decoder = Decoder(100)
     assert sum(len(decoder.feed(b": keep-alive\n\ndata: x\n\n")) for _ in range(1000)) == 1000
+
+
+def _with_skips(stream: bytes, chunks: list[bytes], limit: int) -> tuple[list[Event], list[tuple[bytes, bytes]]]:
+    ends: list[tuple[bytes, bytes]] = []
+    decoder = Decoder(limit, lambda head, tail, _: ends.append((head, tail)))
+    return [event for chunk in chunks for event in decoder.feed(chunk)], ends
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_an_event_that_is_too_large_can_be_passed_over_wherever_the_chunks_are_cut(end: str) -> None:
+    big = encode(b'{"id":1,' + b"x" * 3000 + b"\n\n" + b"y" * 3000 + b',"z":2}')
+    stream = (encode(b"before") + big + encode(b"after", "message", "7")).replace(b"\n", end.encode())
+    for size in (1, 7, 100, 2000, len(stream)):
+        chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
+        events, [(head, tail)] = _with_skips(stream, chunks, 1000)
+        assert [event.data for event in events] == [b"before", b"after"]
+        assert head.startswith(b'{"id":1,')
+        assert tail.endswith(b',"z":2}')
+        assert len(head) + len(tail) <= 1024

@@ -74,6 +74,8 @@ def test_all_four_clients_of_a_person_are_read() -> None:
         },
         "microsoft-docs-mcp": {"url": "https://learn.microsoft.com/api/mcp", "headers": {}},
         "playwright": {"command": "npx", "args": ["@playwright/mcp@latest"]},
+        "old-events": {"url": "https://events.example.com/sse", "headers": {}},
+        "asana": {"url": "https://mcp.asana.com/sse", "headers": {}},
     }
 
 
@@ -88,11 +90,9 @@ def test_what_is_left_out_is_reported_with_the_reason() -> None:
     skipped = {entry.name: entry.reason for report in gathered(HOME).reports for entry in report.skipped}
     assert skipped == {
         "postgres": "disabled there",
-        "old-events": "its transport, HTTP+SSE, is not spoken yet",
         "docs-of-project": "${workspaceFolder} is known only inside a project",
         "toolgate": "this is Toolgate itself",
         "gateway": "this is Toolgate itself",
-        "asana": "its transport, HTTP+SSE, is not spoken yet",
         "picker": "${command:python.interpreterPath} is known only to the editor",
     }
 
@@ -200,7 +200,7 @@ def test_a_broken_entry_leaves_the_others_served() -> None:
         (9, "args.args", "should be a list"),
         (13, "env.env.NESTED", "should be text"),
         (15, "address.url", "should be an http:// or https:// address"),
-        (16, "kind.type", "should be stdio or http"),
+        (16, "kind.type", "should be stdio, http or sse"),
         (18, "twice", "is written twice; the last one is used"),
         (19, "half.url", "is missing"),
         (20, "nul.command", "has a character that no process can be given"),

@@ -24,12 +24,18 @@ class Sealer:
 
     def seal(self, content: bytes) -> str:
         nonce = token_bytes(_NONCE)
-        return urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, content, self._purpose)).decode().rstrip("=")
+        return _text(nonce + self._cipher.encrypt(nonce, content, self._purpose))
 
     def open(self, token: str) -> bytes | None:
         """What was sealed; None for everything that this sealer did not seal."""
         try:
             sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            if _text(sealed) != token:
+                return None  # base64 can be written in several ways, and a token has one
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], self._purpose)
         except (Malformed, ValueError, InvalidTag):
             return None
+
+
+def _text(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).decode().rstrip("=")

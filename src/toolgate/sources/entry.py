@@ -13,8 +13,9 @@ from toolgate.sources.variables import UnknownVariable, Variables
 
 __all__ = ["BrokenEntry", "LeftOut", "Place", "ignored_fields", "read_entry"]
 
-_STREAMABLE: Final = frozenset({"http", "streamable-http", "streamablehttp", "streamable_http"})
-_UNSPOKEN: Final = {"sse": "HTTP+SSE", "ws": "WebSocket", "websocket": "WebSocket"}
+# Which of the transports over HTTP a server speaks is found out when it is reached.
+_REMOTE: Final = frozenset({"http", "streamable-http", "streamablehttp", "streamable_http", "sse"})
+_UNSPOKEN: Final = {"ws": "WebSocket", "websocket": "WebSocket"}
 # What changes how a client runs a server, and is not done here.
 _IGNORED: Final = {
     "envFile": "is not read here; put its variables under `env`, or into the .env of toolgate.yaml",
@@ -77,8 +78,8 @@ def _is_child(entry: Mapping[str, Any]) -> bool:
         word = str(kind).lower() if isinstance(kind, str) else ""
         if word in _UNSPOKEN:
             raise LeftOut(f"its transport, {_UNSPOKEN[word]}, is not spoken yet")
-        if word != "stdio" and word not in _STREAMABLE:
-            raise BrokenEntry("type", "should be stdio or http")
+        if word != "stdio" and word not in _REMOTE:
+            raise BrokenEntry("type", "should be stdio, http or sse")
         needed = "command" if word == "stdio" else "url"
         if not (has_command if word == "stdio" else has_url):
             raise BrokenEntry(needed, "is missing")

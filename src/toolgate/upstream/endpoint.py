@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import ClientResponse, ClientSession
 from msgspec import UNSET
 from multidict import CIMultiDict
+from yarl import URL
 
 from toolgate.errors import ProtocolError, ServerUnavailable
 from toolgate.protocol import envelope, sse
@@ -64,10 +65,10 @@ class Endpoint:
         self.server = server
         self.origin = address.origin
         self.redact = redact
+        self.limit = limit
         self._url = address.url
         self._headers = address.headers
         self._session = session
-        self._limit = limit
         self._drains = Background(_DRAINS)
 
     async def ask(
@@ -115,8 +116,31 @@ class Endpoint:
             finally:
                 response.close()
 
-    def decoder(self) -> sse.Decoder:
-        return sse.Decoder(self._limit)
+    async def events(self, decoder: sse.Decoder, take: Callable[[sse.Event], None]) -> Answer:
+        """GET a stream of events and take each, to its end. Where there is no stream the answer says what there is."""
+        with self._explained():
+            response = await self._open("GET", _STREAM)
+            try:
+                if response.status == 200 and response.content_type == EVENT_STREAM:
+                    async for chunk in response.content.iter_any():
+                        for event in decoder.feed(chunk):
+                            take(event)
+                return Answer(response.status, response.content_type, response.headers, None)
+            finally:
+                response.close()
+
+    def beside(self, reference: str) -> "Endpoint | None":
+        """The same server at another URL, which may be relative to this one; None where the origin is another."""
+        try:
+            url = self._url.join(URL(reference)).with_user(None)
+            if url.origin() != self._url.origin():
+                return None
+        except ValueError:
+            return None
+        return Endpoint(self.server, Address(url, self.origin, self._headers), self._session, self.redact, self.limit)
+
+    def decoder(self, oversized: sse.Oversized | None = None) -> sse.Decoder:
+        return sse.Decoder(self.limit, oversized)
 
     async def close(self) -> None:
         await self._drains.close()
@@ -136,10 +160,10 @@ class Endpoint:
         )
 
     async def _from_body(self, response: ClientResponse, key: bytes, listen: Listen) -> Message | None:
-        body = await self._body(response, self._limit if response.status == 200 else _REFUSAL)
+        body = await self._body(response, self.limit if response.status == 200 else _REFUSAL)
         if body is None:
             if response.status == 200:
-                raise failures.too_large(self.server, 0, self._limit)
+                raise failures.too_large(self.server, 0, self.limit)
             return None
         return _answer_in(body, key, listen)
 
@@ -185,6 +209,8 @@ class Endpoint:
     ) -> Message | None:
         async for chunk in response.content.iter_any():
             for event in decoder.feed(chunk):
+                if event.event == "endpoint" and key is not None:
+                    return None  # HTTP+SSE, which takes a POST for a GET: no answer will come on this stream
                 if event.event == "message" and event.data and (found := _answer_in(event.data, key, listen)):
                     return found
         return None
@@ -201,7 +227,7 @@ class Endpoint:
         try:
             yield
         except sse.EventTooLarge:
-            raise failures.too_large(self.server, 0, self._limit) from None
+            raise failures.too_large(self.server, 0, self.limit) from None
         except aiohttp.ClientConnectorDNSError:
             raise Unreachable(f"cannot be reached: the name in {self.origin} does not resolve") from None
         except aiohttp.ClientConnectorCertificateError as error:

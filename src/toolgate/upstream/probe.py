@@ -11,11 +11,11 @@ from toolgate.protocol import envelope, headers
 from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import MODERN_VERSIONS, Era
-from toolgate.upstream.endpoint import Answer, Endpoint
+from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint
 from toolgate.upstream.era import DISCOVER, INITIALIZE, Hello, discover_params, initialize_params, initialized, judge
 from toolgate.upstream.refusal import refusal
 
-__all__ = ["Contact", "reply_of", "shake_hands"]
+__all__ = ["Contact", "NotStreamable", "reply_of", "shake_hands"]
 
 _KEY: Final = b"0"  # the link's own ids begin at 1
 
@@ -28,8 +28,12 @@ class Contact:
     session: str = ""
 
 
+class NotStreamable(StartFailed):
+    """There is no Streamable HTTP at this URL. There may be HTTP+SSE."""
+
+
 async def shake_hands(endpoint: Endpoint, remembered: Era | None, capabilities: bytes = NONE) -> Contact:
-    """Raises `StartFailed`, and `ServerUnavailable` where there is no connection."""
+    """Raises `NotStreamable`, other kinds of `StartFailed`, and `ServerUnavailable` where there is no connection."""
     if remembered is Era.LEGACY:
         answer = await _ask(endpoint, INITIALIZE, initialize_params(capabilities), {})
         if _is_result(answer):
@@ -45,7 +49,7 @@ async def _probe(endpoint: Endpoint, version: str, capabilities: bytes) -> Conta
     if answer.status in {401, 403} or 300 <= answer.status < 400 or answer.status >= 500:
         raise refusal(endpoint, answer)
     if reply is None and answer.status < 300:
-        raise refusal(endpoint, answer)
+        raise _not_streamable(endpoint, answer) if answer.media_type == EVENT_STREAM else refusal(endpoint, answer)
     if reply is not None:
         verdict = judge(reply, version)
         if verdict.again and verdict.again != version:
@@ -57,14 +61,20 @@ async def _probe(endpoint: Endpoint, version: str, capabilities: bytes) -> Conta
 
 async def _initialize(endpoint: Endpoint, capabilities: bytes) -> Contact:
     answer = await _ask(endpoint, INITIALIZE, initialize_params(capabilities), {})
-    if answer.status in {404, 405} and not _is_result(answer):
-        refused = refusal(endpoint, answer)
-        raise StartFailed(
-            f"{refused.message}: there is no Streamable HTTP endpoint",
-            hint="check its URL; the older HTTP+SSE transport (a path that ends in /sse) is not spoken yet",
-            server=endpoint.server,
-        )
+    if answer.status in {400, 404, 405}:
+        raise _not_streamable(endpoint, answer)
     return await _open_session(endpoint, answer)
+
+
+def _not_streamable(endpoint: Endpoint, answer: Answer) -> NotStreamable:
+    refused = refusal(endpoint, answer)
+    if answer.status not in {404, 405}:
+        return NotStreamable(refused.message, hint=refused.hint, server=endpoint.server)
+    return NotStreamable(
+        f"{refused.message}: there is no MCP endpoint",
+        hint="check the path of its URL; it often ends in /mcp, or in /sse where the server speaks HTTP+SSE",
+        server=endpoint.server,
+    )
 
 
 async def _open_session(endpoint: Endpoint, answer: Answer) -> Contact:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from contextlib import suppress
 from typing import Final
 
@@ -24,10 +23,6 @@ __all__ = ["StdioLink"]
 _STOP: Final = 2.0  # seconds at most that a child gets to leave by itself after its input was closed
 _COMPLAINTS: Final = 3  # lines of garbage that are logged as warnings; the rest is counted
 
-# Exact for a member of the outermost object: nothing but "jsonrpc" stands between it and the object's edge.
-_ID_AT_HEAD: Final = re.compile(rb'\s*\{(?:\s*"jsonrpc"\s*:\s*"2\.0"\s*,)?\s*"id"\s*:\s*(\d{1,19})\s*,')
-_ID_AT_TAIL: Final = re.compile(rb'"id"\s*:\s*(\d{1,19})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$')
-
 _log = logging.getLogger(__name__)
 
 
@@ -35,9 +30,8 @@ class StdioLink(DispatchingLink):
     """An `upstream.base.Link`, and the `runtime.base.Output` of its process."""
 
     def __init__(self, server: str, limit: int, redact: Redact, news: News) -> None:
-        super().__init__(server, news)
+        super().__init__(server, limit, news)
         self.garbage = 0
-        self._limit = limit
         self._redact = redact
         self._watched: set[str] = set()
         self._listening: int | None = None
@@ -127,12 +121,6 @@ class StdioLink(DispatchingLink):
             self._take(line)
         except ProtocolError:
             self._complain(line)
-
-    def oversized(self, head: bytes, tail: bytes, size: int) -> None:
-        found = _ID_AT_HEAD.match(head) or _ID_AT_TAIL.search(tail)
-        error = failures.too_large(self.server, size, self._limit)
-        _log.warning("%s", error.message)
-        self._pending.fail(int(found[1]) if found else None, error)
 
     def ended(self, reason: str) -> None:
         self._lost(failures.ended(self.server, reason))
