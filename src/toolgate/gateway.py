@@ -24,6 +24,7 @@ from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
 from toolgate.inbound.app import App
 from toolgate.inbound.http import StreamableHttp
+from toolgate.inbound.http_sse import HttpSse
 from toolgate.inbound.parking import Parking
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.sessions import Sessions
@@ -61,8 +62,6 @@ class Gateway:
         self._watchers: set[Callable[[], None]] = set()
         self._draining = asyncio.Event()
         self._catalog = Catalog()
-        self._sessions = Sessions()
-        self._announcer = Announcer(self._catalog, self._sessions, self, self._draining)
 
     @classmethod
     async def open(
@@ -98,19 +97,19 @@ class Gateway:
             environment=partial(child_environment, os.environ),
             fingerprint_key=key,
         )
+        self._sessions = Sessions(key)
+        self._stack.callback(self._sessions.close)
+        self._announcer = Announcer(self._catalog, self._sessions, self, self._draining)
         parking = Parking(key)
         self._stack.callback(parking.close)
         access = Access(keys, anonymous=allows_anonymous(host, document.access.anonymous), token=token)
         answers = Answers(pipeline(self._send), self, parking)
+        limit = document.limits.request_bytes
+        updates = Updates(self, self._sessions)
+        mcp = StreamableHttp(self._catalog, answers, self._sessions, self._announcer, updates, limit)
         self.app = App(
-            StreamableHttp(
-                self._catalog,
-                answers,
-                self._sessions,
-                self._announcer,
-                Updates(self, self._sessions),
-                document.limits.request_bytes,
-            ),
+            mcp,
+            HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer, limit),
             Control(self),
             hosts=Hosts(host, document.access.allowed_hosts, document.access.allowed_origins),
             authenticate=access.principal,

@@ -17,6 +17,7 @@ from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
 from toolgate.inbound.app import App
 from toolgate.inbound.http import StreamableHttp
+from toolgate.inbound.http_sse import HttpSse
 from toolgate.inbound.parking import Parking
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.serve import serve
@@ -180,7 +181,7 @@ async def front() -> AsyncIterator[Front]:
     catalog.learn("one", Catalogue(offered, {"tools": {}}, {"name": "first", "version": "9"}, "Look before you touch."))
     catalog.learn("two", Catalogue({Kind.TOOLS: items(Kind.TOOLS, "look")}))
     await asyncio.sleep(0)
-    sessions = Sessions()
+    sessions = Sessions(b"k" * 32)
     draining = asyncio.Event()
     servers = Servers()
     announcer = Announcer(catalog, sessions, servers, draining)
@@ -192,8 +193,10 @@ async def front() -> AsyncIterator[Front]:
         answers = Answers(made.proceed, made, made.parking)
 
         class Gateway:
+            mcp = StreamableHttp(catalog, answers, sessions, announcer, Updates(servers, sessions), 10_000)
             app = App(
-                StreamableHttp(catalog, answers, sessions, announcer, Updates(servers, sessions), 10_000),
+                mcp,
+                HttpSse(catalog, sessions, mcp.legacy, mcp.in_session, announcer, 10_000),
                 no_control,
                 hosts=Hosts("127.0.0.1", (), ("https://allowed.example",)),
                 authenticate=authenticate,

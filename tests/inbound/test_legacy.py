@@ -143,7 +143,7 @@ async def test_a_question_in_a_call_is_asked_on_its_stream_and_answered_with_a_p
 
     front.road = curious
     async with front.post(request("tools/call", {"name": "one__look"}), session) as answer:
-        question = await anext(line async for line in answer.content if line.startswith(b"data: "))
+        question = await anext(line async for line in answer.content if line.startswith(b"data: {"))
         asked = json.loads(question[6:])
         assert (asked["method"], asked["params"]) == ("elicitation/create", {"message": "who?"})
         reply = {"jsonrpc": "2.0", "id": asked["id"], "result": {"action": "accept"}}
@@ -151,7 +151,7 @@ async def test_a_question_in_a_call_is_asked_on_its_stream_and_answered_with_a_p
             assert accepted.status == 202
         async with front.post(reply, session) as accepted:
             assert accepted.status == 202, "a second answer is ignored"
-        last = await anext(line async for line in answer.content if line.startswith(b"data: "))
+        last = await anext(line async for line in answer.content if line.startswith(b"data: {"))
     assert json.loads(last[6:])["result"] == {"answer": {"action": "accept"}}
 
 
@@ -163,11 +163,11 @@ async def test_a_question_is_withdrawn_when_its_call_is_cancelled(front: Front) 
 
     front.road = curious
     async with front.post(request("tools/call", {"name": "one__look"}, key="c"), session) as answer:
-        first = await anext(line async for line in answer.content if line.startswith(b"data: "))
+        first = await anext(line async for line in answer.content if line.startswith(b"data: {"))
         note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "c"}}
         async with front.post(note, session):
             pass
-        rest = [json.loads(line[6:]) async for line in answer.content if line.startswith(b"data: ")]
+        rest = [json.loads(line[6:]) async for line in answer.content if line.startswith(b"data: {")]
     assert [message["params"]["requestId"] for message in rest] == [json.loads(first[6:])["id"]]
 
 
@@ -194,7 +194,7 @@ class Stream:
             assert answer.status == 200
             self.open.set()
             async for line in answer.content:
-                if line.startswith(b"data: "):
+                if line.startswith(b"data: {"):
                     await self.events.put(json.loads(line[6:]))
         await self.events.put(None)
 

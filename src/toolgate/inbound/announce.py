@@ -108,10 +108,8 @@ class Announcer:
         """Send what a session has not heard yet, if it has a stream open; else it stays noted, once a kind."""
         if session.stream is None:
             return
-        while session.kept:
-            session.stream.send(session.kept.popleft())
         for method in _methods(frozenset(session.unheard)):
-            session.stream.send(notification(method))
+            session.notify(notification(method))
         session.unheard.clear()
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from toolgate.errors import Draining, NotFound, ToolgateError, Unauthenticated
 from toolgate.inbound.http import StreamableHttp
+from toolgate.inbound.http_sse import HttpSse
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.wire import Disconnected, Receive, Scope, Send, refuse, respond
 from toolgate.model.principal import Principal
@@ -25,6 +26,7 @@ class App:
     def __init__(
         self,
         mcp: StreamableHttp,
+        sse: HttpSse,
         control: Application,
         *,
         hosts: Hosts,
@@ -32,6 +34,7 @@ class App:
         ready: Callable[[], bool],
     ) -> None:
         self._mcp = mcp
+        self._sse = sse
         self._control = control
         self._hosts = hosts
         self._authenticate = authenticate
@@ -67,6 +70,8 @@ class App:
             raise Draining("the gateway is stopping", hint="try again in a moment")
         if path.endswith("/mcp"):
             await self._mcp(scope, receive, send, path, principal, name)
+        elif self._sse.serves(path):
+            await self._sse(scope, receive, send, path, principal, name)
         elif path.startswith("/api/"):
             await self._control(scope, receive, send)
         elif path == "/":

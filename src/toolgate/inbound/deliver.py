@@ -1,4 +1,4 @@
-"""Brings a client its answer: as JSON where nothing comes before it, as an event stream where something does."""
+"""Brings a modern client its answer: as JSON where nothing comes before it, as an event stream where something does."""
 
 import asyncio
 from contextlib import suppress
@@ -8,7 +8,7 @@ from toolgate.inbound.channel import QueueChannel
 from toolgate.inbound.exchange import Outcome
 from toolgate.inbound.wire import EventStream, Head, Receive, Send, respond
 
-__all__ = ["deliver", "disconnected", "pass_on"]
+__all__ = ["KEEP_ALIVE", "STALLED", "deliver", "disconnected"]
 
 KEEP_ALIVE: Final = 15.0  # seconds of silence before a comment line is sent
 STALLED: Final = 60.0  # seconds that a client may leave a full stream unread
@@ -19,8 +19,7 @@ async def deliver(
 ) -> None:
     """Run `work` to its end or until the client goes away, which cancels it.
 
-    2026-07-28, Streamable HTTP, Cancellation: a closed response stream is the cancellation. A legacy client cannot
-    come back for a stream without event ids either, so for it too nobody is left to answer.
+    2026-07-28, Streamable HTTP, Cancellation: a closed response stream is the cancellation.
     """
     gone = asyncio.create_task(disconnected(receive))
     work.add_done_callback(channel.wake)
@@ -29,7 +28,7 @@ async def deliver(
     try:
         while not work.done() and not gone.done():
             heard = await channel.woken(KEEP_ALIVE)
-            await pass_on(stream, channel, heard=heard)
+            await _pass_on(stream, channel, heard=heard)
         if work.done():
             await _finish(stream, channel, send, work, head)
     except (TimeoutError, OSError):
@@ -43,7 +42,7 @@ async def deliver(
             await gone
 
 
-async def pass_on(stream: EventStream, channel: QueueChannel, *, heard: bool) -> None:
+async def _pass_on(stream: EventStream, channel: QueueChannel, *, heard: bool) -> None:
     """What is queued, or a sign of life; raises `TimeoutError` for a client that does not read."""
     async with asyncio.timeout(STALLED):
         if not heard:
@@ -56,11 +55,10 @@ async def _finish(
     stream: EventStream, channel: QueueChannel, send: Send, work: "asyncio.Task[Outcome]", head: Head
 ) -> None:
     if work.cancelled():
-        # The client itself cancelled it: it gets the end of the stream and no answer (2025-11-25, Cancellation).
         await stream.end()
         return
     outcome = work.result()
-    await pass_on(stream, channel, heard=True)
+    await _pass_on(stream, channel, heard=True)
     if not stream.begun:
         await respond(send, outcome.status, outcome.body, head)
         return

@@ -36,7 +36,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The whole JSON-RPC response, and the HTTP status that goes with it where the stream has not begun."""
+    """The whole JSON-RPC response, and the HTTP status that goes with it where the stream has not begun. `apart` are
+    the messages of which a batch's body is made, as they go on a stream."""
 
     body: bytes
     status: int = 200
+    apart: tuple[bytes, ...] | None = None

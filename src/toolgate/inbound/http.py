@@ -5,36 +5,37 @@ The order of checks is that of revision 2026-07-28 (Streamable HTTP, Sending Mes
 """
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from msgspec import UNSET
 
-from toolgate.catalog.addresses import locate
 from toolgate.catalog.refresh import Catalog
-from toolgate.catalog.snapshot import Snapshot
 from toolgate.errors import HeaderMismatch, InvalidRequest, NotAcceptable, NotFound, SessionUnknown, ToolgateError
 from toolgate.inbound.announce import Announcer
-from toolgate.inbound.answers import Answers, refusal, text
+from toolgate.inbound.answers import Answers, text
+from toolgate.inbound.batches import Batch, is_batch, split
 from toolgate.inbound.channel import QueueChannel
 from toolgate.inbound.deliver import deliver
-from toolgate.inbound.exchange import Exchange, Outcome
+from toolgate.inbound.in_session import InSession
 from toolgate.inbound.legacy import Legacy
 from toolgate.inbound.modern import Headers, check_headers, check_version, is_modern, read_envelope
 from toolgate.inbound.param_headers import check_param_headers
-from toolgate.inbound.session_channel import SessionChannel
+from toolgate.inbound.received import Received
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.inbound.updates import Updates
 from toolgate.inbound.wire import Head, Receive, Scope, Send, plain, read_body, refuse, respond
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
-from toolgate.pipeline.call import Reply
-from toolgate.protocol.envelope import NOTHING, Message, failure, fields, parse, response
+from toolgate.protocol.envelope import NOTHING, Message, parse
 from toolgate.protocol.eras import LEGACY_VERSIONS, Era
 
 __all__ = ["StreamableHttp"]
 
 _SESSION: Final = b"mcp-session-id"
 _VERSION: Final = b"mcp-protocol-version"
+_LAST_EVENT: Final = b"last-event-id"
 _ALLOW: Final = ((b"allow", b"POST, GET, DELETE"),)
 
 
@@ -53,8 +54,8 @@ class StreamableHttp:
         self._catalog = catalog
         self._answers = answers
         self._sessions = sessions
-        self._legacy = Legacy(sessions, announcer)
-        self._updates = updates
+        self.legacy = Legacy(sessions, announcer)
+        self.in_session = InSession(self.legacy, answers, updates)
         self._limit = request_bytes
         answers.methods[Era.MODERN]["subscriptions/listen"] = announcer.listen
 
@@ -75,9 +76,15 @@ class StreamableHttp:
                 await plain(send, 204, head)
             elif method == "POST":
                 _check_media(scope["headers"])
-                message = parse(await read_body(scope, receive, self._limit))
+                body = await read_body(scope, receive, self._limit)
+                if is_batch(body):
+                    received = partial(Received, endpoint, principal, snapshot, request_id)
+                    session = self._session_of_batch(scope["headers"], endpoint, principal)
+                    await self._post_batch(body, session, received, receive, send, head)
+                    return
+                message = parse(body)
                 key = message.key
-                context = _Context(endpoint, principal, snapshot, request_id, message)
+                context = Received(endpoint, principal, snapshot, request_id, message)
                 post = self._modern if is_modern(message.method, context.meta, scope["headers"]) else self._post_legacy
                 await post(message, scope["headers"], context, receive, send)
             else:
@@ -88,7 +95,7 @@ class StreamableHttp:
     # The modern era
 
     async def _modern(
-        self, message: Message, headers: Headers, context: "_Context", receive: Receive, send: Send
+        self, message: Message, headers: Headers, context: Received, receive: Receive, send: Send
     ) -> None:
         if message.method is UNSET:
             raise InvalidRequest("a client sends requests and notifications, not responses")
@@ -112,60 +119,52 @@ class StreamableHttp:
     # The legacy era
 
     async def _post_legacy(
-        self, message: Message, headers: Headers, context: "_Context", receive: Receive, send: Send
+        self, message: Message, headers: Headers, context: Received, receive: Receive, send: Send
     ) -> None:
         if message.method == "initialize":
             await self._initialize(message, context, send)
             return
         session = self._session(headers, context.endpoint, context.principal)
         if message.method is UNSET or message.key is None:
-            take = self._legacy.answered if message.method is UNSET else self._legacy.notified
-            take(session, message)
+            self.in_session.take(session, message)
             await plain(send, 202, context.head)
             return
-        channel = SessionChannel(session.questions)
-        work = self._legacy.run(session, message.key, self._answer(message.key, session, context, channel))
-        await deliver(work, channel, receive, send, context.head)
+        channel = session.call(message.key)
+        work = self.in_session.start(session, message.key, context, channel)
+        await self.legacy.answer(session, channel, work, receive, send, context.head)
 
-    async def _answer(self, key: bytes, session: Session, context: "_Context", channel: QueueChannel) -> Outcome:
-        own = {
-            "logging/setLevel": self._set_level,
-            "resources/subscribe": self._subscribe,
-            "resources/unsubscribe": self._unsubscribe,
-        }.get(context.method)
-        if own is not None:
-            try:
-                reply = await own(session, context)
-            except ToolgateError as error:
-                return refusal(error, key, Era.LEGACY)
-            return Outcome(failure(key, reply.payload) if reply.is_error else response(key, reply.payload))
-        return await self._answers.answer(
-            context.exchange(key, Era.LEGACY, session.version, session.log_level, session.capabilities, channel)
-        )
+    async def _post_batch(
+        self,
+        body: bytes,
+        session: Session,
+        received: Callable[[Message], Received],
+        receive: Receive,
+        send: Send,
+        head: Head,
+    ) -> None:
+        channel = session.call(None)
+        work = Batch(session, self.in_session, received, channel).start(split(body, session.version))
+        if work is None:
+            await plain(send, 202, head)
+        else:
+            await self.legacy.answer(session, channel, work, receive, send, head)
 
-    async def _set_level(self, session: Session, context: "_Context") -> Reply:
-        self._legacy.set_level(session, context.params)
-        return Reply(b"{}")
+    def _session_of_batch(self, headers: Headers, endpoint: str, principal: Principal) -> Session:
+        if is_modern(UNSET, NOTHING, headers):
+            raise InvalidRequest("this revision of MCP has no batches", hint="send each message alone")
+        return self._session(headers, endpoint, principal)
 
-    async def _subscribe(self, session: Session, context: "_Context") -> Reply:
-        uri = text(context.params, "uri")
-        view = context.snapshot.views[context.endpoint]
-        return await self._updates.subscribe(session, uri, locate(view, uri))
-
-    async def _unsubscribe(self, session: Session, context: "_Context") -> Reply:
-        return await self._updates.unsubscribe(session, text(context.params, "uri"))
-
-    async def _initialize(self, message: Message, context: "_Context", send: Send) -> None:
+    async def _initialize(self, message: Message, context: Received, send: Send) -> None:
         if message.key is None:
             raise InvalidRequest("initialize is a request: it needs an id")
-        outcome, session = self._legacy.initialize(
+        outcome, session = self.legacy.initialize(
             message.key,
             context.params,
             view=context.snapshot.views[context.endpoint],
             endpoint=context.endpoint,
             principal=context.principal,
         )
-        await respond(send, outcome.status, outcome.body, (*context.head, (_SESSION, session.id.encode())))
+        await respond(send, outcome.status, outcome.body, (*context.head, (_SESSION, session.token.encode())))
 
     async def _get(
         self, scope: Scope, receive: Receive, send: Send, endpoint: str, principal: Principal, head: Head
@@ -175,7 +174,9 @@ class StreamableHttp:
             return
         if not _accepts(scope["headers"], b"text/event-stream"):
             raise NotAcceptable("Accept must list text/event-stream")
-        await self._legacy.stream(self._session(scope["headers"], endpoint, principal), receive, send, head)
+        session = self._session(scope["headers"], endpoint, principal)
+        last = next((value for name, value in scope["headers"] if name == _LAST_EVENT), b"").decode("latin-1")
+        await self.legacy.stream(session, last, receive, send, head)
 
     def _session(self, headers: Headers, endpoint: str, principal: Principal) -> Session:
         """The session that the headers name; one that is unknown is a 404, after which a client initializes again."""
@@ -193,43 +194,6 @@ class StreamableHttp:
         if session is None:
             raise SessionUnknown("this session has ended or never was", hint="send initialize again")
         return session
-
-
-class _Context:
-    """All that is known of a POST before its era is."""
-
-    __slots__ = ("endpoint", "head", "id", "meta", "method", "params", "principal", "snapshot")
-
-    def __init__(
-        self, endpoint: str, principal: Principal, snapshot: Snapshot, request_id: str, message: Message
-    ) -> None:
-        self.endpoint = endpoint
-        self.principal = principal
-        self.snapshot = snapshot
-        self.id = request_id
-        self.head: Head = ((b"x-request-id", request_id.encode()),)
-        self.method = str(message.method)
-        self.params = fields(message.params)
-        self.meta = fields(self.params["_meta"], "_meta") if "_meta" in self.params else NOTHING
-
-    def exchange(
-        self, key: bytes, era: Era, version: str, log_level: str | None, capabilities: bytes, channel: QueueChannel
-    ) -> Exchange:
-        return Exchange(
-            id=self.id,
-            key=key,
-            method=self.method,
-            params=self.params,
-            meta=self.meta,
-            era=era,
-            version=version,
-            principal=self.principal,
-            endpoint=self.endpoint,
-            snapshot=self.snapshot,
-            channel=channel,
-            log_level=log_level,
-            capabilities=capabilities,
-        )
 
 
 def _check_media(headers: Headers) -> None:

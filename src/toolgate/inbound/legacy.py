@@ -7,23 +7,24 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from toolgate.catalog.snapshot import View
-from toolgate.errors import InvalidParams, InvalidRequest
+from toolgate.errors import InvalidParams, InvalidRequest, SlowClient
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import text
-from toolgate.inbound.channel import QueueChannel
-from toolgate.inbound.deliver import disconnected, pass_on
+from toolgate.inbound.event_ids import place, request_of
 from toolgate.inbound.exchange import Outcome
+from toolgate.inbound.reader import Reader
+from toolgate.inbound.session_channel import SessionChannel
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.inbound.wire import EventStream, Head, Receive, Send
 from toolgate.model.principal import Principal
 from toolgate.pipeline.call import Reply
 from toolgate.protocol.capabilities import declared
-from toolgate.protocol.envelope import Fields, Message, dump, fields, response
+from toolgate.protocol.envelope import Fields, Message, dump, error_object, failure, fields, response
 from toolgate.protocol.eras import LATEST_LEGACY, LEGACY_VERSIONS, LOG_LEVELS
 
-__all__ = ["KEEP_ALIVE", "Legacy"]
+__all__ = ["Legacy"]
 
-KEEP_ALIVE: Final = 15.0  # seconds between comment lines on a silent stream
+_PRIMES: Final = "2025-11-25"  # the first revision whose streams begin with an event without a message
 
 
 class Legacy:
@@ -80,26 +81,51 @@ class Legacy:
             if task is not None:
                 task.cancel()
 
-    async def stream(self, session: Session, receive: Receive, send: Send, head: Head) -> None:
-        """The stream of a GET: announcements, until the client or the session ends it or opens another."""
-        channel = QueueChannel()
-        before, session.stream = session.stream, channel
-        if before is not None:
-            before.wake()
-        gone = asyncio.create_task(disconnected(receive))
-        gone.add_done_callback(channel.wake)
-        events = EventStream(send, head)
-        try:
-            await events.begin()
-            self._announcer.catch_up(session)
-            while session.stream is channel and not gone.done() and not self._announcer.draining.is_set():
-                heard = await channel.woken(KEEP_ALIVE)
-                await pass_on(events, channel, heard=heard)
-            if not gone.done():
-                await events.end()
-        except (TimeoutError, OSError):
-            pass  # the client does not read any more
-        finally:
-            gone.cancel()
-            if session.stream is channel:
-                session.stream = None
+    async def answer(
+        self,
+        session: Session,
+        stream: SessionChannel,
+        work: "asyncio.Task[Outcome]",
+        receive: Receive,
+        send: Send,
+        head: Head,
+    ) -> None:
+        """Bring the client the outcome of a request, on this connection or on one that resumes it."""
+        stream.follow(work)
+        await Reader(stream, receive, send, head).answer(stream, primes=session.version >= _PRIMES)
+
+    async def stream(self, session: Session, last: str, receive: Receive, send: Send, head: Head) -> None:
+        """The stream of a GET: that of a call, from after its event `last` on; or else announcements, until the client
+        or the session ends it or opens another."""
+        name, number = place(last)
+        call = session.calls.get(name)
+        if call is not None and call.number < number:
+            call, name = None, ""  # an event that never was
+        if call is not None and call.rewind(number):
+            await Reader(call, receive, send, head).read(lambda: call.over)
+        elif key := request_of(name, session.tag):
+            if call is not None:
+                call.close()
+            await _tell_lost(key, EventStream(send, head))
+        else:
+            await self._announce(session, name, number, receive, send, head)
+
+    async def _announce(
+        self, session: Session, name: str, number: int, receive: Receive, send: Send, head: Head
+    ) -> None:
+        before = session.announcements
+        if not name or before.name != name or not before.rewind(number):
+            session.announcements = before.begin()
+        reader = Reader(session.announcements, receive, send, head)
+        self._announcer.catch_up(session)
+        await reader.read(self._announcer.draining.is_set)
+
+
+async def _tell_lost(key: bytes, events: EventStream) -> None:
+    """Answer a request whose stream nobody can read any more: its client would wait for ever."""
+    error = SlowClient(
+        "the client came back too late for this answer, or the gateway was restarted meanwhile",
+        hint="make the request again",
+    )
+    await events.message(failure(key, error_object(error)))
+    await events.end()

@@ -1,68 +1,108 @@
-"""The way back to a legacy client in the middle of its call: messages, and questions that it answers with a POST."""
+"""The stream of one call of a legacy session."""
 
 import asyncio
-from itertools import count
+from collections.abc import Sequence
 from typing import Final
 
-from toolgate.errors import CannotAsk, SlowClient
-from toolgate.inbound.channel import QueueChannel
+from toolgate.errors import SlowClient
+from toolgate.inbound.event_ids import stream_name
+from toolgate.inbound.exchange import Outcome
+from toolgate.inbound.questions import Questions
+from toolgate.inbound.replay import Kept, ReplayChannel
 from toolgate.pipeline.call import Reply
-from toolgate.protocol.envelope import dump, notification, request
+from toolgate.protocol.envelope import error_object, failure
 
-__all__ = ["Questions", "SessionChannel"]
+__all__ = ["SessionChannel"]
 
-_PATIENCE: Final = 600.0  # seconds that a person may take
-_MOST: Final = 64  # questions that a session has not answered yet
-
-
-class Questions:
-    """What a session was asked and has not answered yet, by the ids that the gateway gave."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[bytes, asyncio.Future[Reply]] = {}
-        self._numbers = count(1)
-
-    def open(self) -> tuple[bytes, "asyncio.Future[Reply]"]:
-        if len(self._waiting) >= _MOST:
-            raise CannotAsk(f"the client has {_MOST} questions to answer already")
-        key = b'"toolgate-%d"' % next(self._numbers)
-        self._waiting[key] = asyncio.get_running_loop().create_future()
-        return key, self._waiting[key]
-
-    def close(self, key: bytes) -> None:
-        self._waiting.pop(key, None)
-
-    def answered(self, key: bytes | None, reply: Reply) -> None:
-        """Answers to what was never asked, or was withdrawn, are ignored."""
-        waiting = self._waiting.pop(key, None) if key is not None else None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(reply)
+_BYTES: Final = 4 * 1024 * 1024  # kept of one call
+_MOST: Final = 16  # streams of one session that a client can come back to
 
 
-class SessionChannel(QueueChannel):
-    """`questions` belong to the session, since answers come in POSTs of their own."""
+class SessionChannel(ReplayChannel):
+    """Implements `pipeline.call.Channel`, questions included.
 
-    __slots__ = ("_questions",)
+    A client that loses the stream can come back for the rest, since a lost connection cancels nothing (2025-11-25,
+    Streamable HTTP, Sending Messages). Nobody could come back to a stream that gave out no event id: there the call
+    ends with the connection. `streams` are those of its session by their names, and `tag` is what these begin with.
+    """
 
-    def __init__(self, questions: Questions) -> None:
-        super().__init__()
+    __slots__ = ("_key", "_questions", "_streams", "_tag", "_work", "alone", "outcome", "over")
+
+    def __init__(
+        self, key: bytes | None, questions: Questions, kept: Kept, streams: "dict[str, SessionChannel]", tag: str
+    ) -> None:
+        super().__init__(kept, _BYTES)
+        self._key = key
         self._questions = questions
+        self._streams = streams
+        self._tag = tag
+        self._work: asyncio.Task[Outcome] | None = None
+        self.outcome: Outcome | None = None
+        self.alone: Outcome | None = None  # where nothing came before it, so that it needs no stream
+        self.over = False
+
+    def follow(self, work: "asyncio.Task[Outcome]") -> None:
+        """The outcome of `work` ends the stream."""
+        self._work = work
+        work.add_done_callback(self._done)
+
+    def begin(self) -> None:
+        """Give it a name, which makes it one that a client can come back to, where the session has room for that."""
+        if len(self._streams) >= _MOST:
+            ended = next((stream for stream in self._streams.values() if stream.over and stream.reader is None), None)
+            if ended is None:
+                return
+            ended.close()
+        self.name = stream_name(self._tag, self._key)
+        self._streams[self.name] = self
+
+    def send(self, message: bytes) -> bool:
+        """False too where the client is away and more has come than is kept for it: the call is then given up, which
+        the client gets to read when it comes back."""
+        away = self.reader is None and bool(self.name)
+        return not self.over and (not away or self._fit(len(message))) and super().send(message)
 
     async def ask(self, method: str, params: bytes | None) -> Reply:
-        key, answer = self._questions.open()
-        try:
-            if not self.send(request(key, method, params)):
-                raise SlowClient("the client does not read what it is asked")
-            async with asyncio.timeout(_PATIENCE):
-                return await answer
-        except TimeoutError:
-            self._withdraw(key, "nobody answered")
-            raise CannotAsk(f"the client did not answer {method} within {_PATIENCE:g} s") from None
-        except asyncio.CancelledError:
-            self._withdraw(key, "the call has ended")
-            raise
-        finally:
-            self._questions.close(key)
+        return await self._questions.ask(self.send, method, params)
 
-    def _withdraw(self, key: bytes, reason: str) -> None:
-        self.send(notification("notifications/cancelled", b'{"requestId":' + key + b',"reason":' + dump(reason) + b"}"))
+    def close(self) -> None:
+        self._streams.pop(self.name, None)
+        self.name = ""
+        if self._work is not None and not self._work.done():
+            self._work.cancel()
+        super().close()
+
+    def _done(self, work: "asyncio.Task[Outcome]") -> None:
+        self.over = True
+        self.wake()
+        if work.cancelled():
+            # By the client itself, which gets no answer (2025-11-25, Cancellation), or because nobody can come back.
+            if self.reader is None:
+                self.close()
+            return
+        self.outcome = outcome = work.result()
+        if not self.name and not self.number and not self._messages:
+            self.alone = outcome
+        self._put_last((outcome.body,) if outcome.apart is None else outcome.apart)
+        if self.reader is None:
+            self._left()
+
+    def _put_last(self, responses: Sequence[bytes]) -> None:
+        """They always find room, since the client waits for them; where they are too large, an error does."""
+        if self.reader is None and not self._fit(sum(map(len, responses))):
+            error = SlowClient("the answer is too large to be kept for a client that has lost its connection")
+            responses = (failure(self._key, error_object(error)),)
+        for response in responses:
+            self._messages.append(response)
+            self._grow(len(response))
+
+    def _left(self) -> None:
+        if not self.name or (self.over and self.outcome is None):
+            self.close()
+            return
+        self._expires()
+        if self.over:
+            self._kept.ended(self)
+
+    def _expired(self) -> None:
+        self.close()

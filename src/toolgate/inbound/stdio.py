@@ -9,13 +9,15 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
+from itertools import count
 from typing import Final, Protocol
 
 import aiohttp
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from toolgate.errors import ServerUnavailable, ToolgateError
+from toolgate.inbound.batches import is_batch
 from toolgate.inbound.mirrored_tools import MirroredTools, Page
 from toolgate.inbound.modern import is_modern, read_envelope
 from toolgate.protocol.envelope import NOTHING, Message, dump, error_object, failure, fields, parse, request
@@ -33,6 +35,7 @@ _LAST_WORDS: Final = 5.0  # seconds that requests under way get when the client 
 _PAGES: Final = 100
 _HEADER_MISMATCH: Final = -32020
 _RECONNECT: Final = 1.0  # seconds before a GET stream that ended is opened again
+_BATCH: Final = Message(jsonrpc="2.0", id=Raw(b"null"), method="")  # stands for all messages of one
 
 
 class Lines(Protocol):
@@ -57,6 +60,7 @@ class Relay:
         self._initialize = b""
         self._tools = MirroredTools()
         self._reviving = asyncio.Lock()
+        self._batches = count(1)
         self._in_flight: dict[bytes, asyncio.Task[None]] = {}
         self._stream: asyncio.Task[None] | None = None
 
@@ -72,6 +76,9 @@ class Relay:
             await self._close()
 
     async def _take(self, line: bytes) -> None:
+        if is_batch(line):
+            self._start(b"batch %d" % next(self._batches), self._exchange(_BATCH, line))
+            return
         try:
             message = parse(line)
         except ToolgateError as error:
@@ -161,7 +168,8 @@ class Relay:
         decoder = Decoder(LINE_LIMIT)
         async for chunk in answer.content.iter_any():
             for event in decoder.feed(chunk):
-                await self._lines.write(_one_line(event.data))
+                if event.data:  # 2025-11-25: a stream begins with an event that has an id only
+                    await self._lines.write(_one_line(event.data))
 
     async def _wants_headers(self, message: Message, headers: dict[str, str], answer: aiohttp.ClientResponse) -> bool:
         """Whether a tool's arguments have to be mirrored, which a client over stdio does not do."""

@@ -20,6 +20,7 @@ _STREAM: Final = (
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),  # 2026-07-28, Streamable HTTP, Receiving Messages
 )
+_RETRY: Final = b"1000"  # milliseconds
 
 
 class Disconnected(Exception):
@@ -85,9 +86,20 @@ class EventStream:
             self.begun = True
             await self._send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *self._head]})
 
-    async def message(self, message: bytes) -> None:
+    async def message(self, message: bytes, event_id: str | None = None) -> None:
         await self.begin()
-        await self._body(encode(message))
+        await self._body(encode(message, id=event_id))
+
+    async def event(self, name: str, data: bytes) -> None:
+        """One that is no message."""
+        await self.begin()
+        await self._body(encode(data, name))
+
+    async def prime(self, event_id: str) -> None:
+        """An id without a message, from which a client can resume when nothing else has come yet, and when to
+        (2025-11-25, Streamable HTTP, Sending Messages). Clients of earlier revisions take it for a broken message."""
+        await self.begin()
+        await self._body(b"id: " + event_id.encode() + b"\nretry: " + _RETRY + b"\ndata: \n\n")
 
     async def comment(self) -> None:
         """Keeps the connection from being taken for dead; clients ignore it."""
