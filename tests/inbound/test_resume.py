@@ -1,142 +1,17 @@
-"""Clients of the legacy era that lose a stream and come back for the rest."""
+"""Clients of the legacy era that lose the stream of a call and come back for the rest."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import pytest
 from mcp import Client
 
-from tests.inbound.conftest import Front, items
+from tests.inbound.conftest import Front
+from tests.inbound.resuming import CALL, Reading, Talk, away, begin, only, posted, progress, resumed, talking, until
 from tests.inbound.test_legacy import request
-from toolgate.inbound.sessions import Session
 from toolgate.model.tool import Catalogue, Item, Kind
-from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.envelope import notification
-from toolgate.protocol.sse import Decoder, Event
-
-CALL = {"name": "one__look"}
-
-
-class Talk:
-    """A call that is in the hands of the test: what it says, and how it ends."""
-
-    def __init__(self, front: Front) -> None:
-        self.ended = asyncio.Event()
-        self._calls: asyncio.Queue[Call] = asyncio.Queue()
-        self._reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._said = 0
-        front.road = self
-
-    async def __call__(self, call: Call) -> Reply:
-        self._calls.put_nowait(call)
-        try:
-            return await self._reply
-        finally:
-            self.ended.set()
-
-    async def begun(self) -> None:
-        self.call = await asyncio.wait_for(self._calls.get(), 10)
-
-    def say(self, count: int = 1, padding: str = "") -> bool:
-        """Whether the last of them was taken."""
-        taken = True
-        for _ in range(count):
-            self._said += 1
-            params = json.dumps({"progress": self._said, "padding": padding}).encode()
-            taken = self.call.channel.send(notification("notifications/progress", params))
-        return taken
-
-    def end(self, result: bytes = b'{"content":[]}') -> None:
-        self._reply.set_result(Reply(result))
-
-
-class Reading:
-    """The events of one response."""
-
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self.answer = answer
-        self.events: list[Event] = []
-        self._decoder = Decoder(100_000_000)
-        self._read: list[Event] = []
-
-    async def next(self) -> Event:
-        async with asyncio.timeout(10):
-            while not self._read:
-                chunk = await self.answer.content.readany()
-                assert chunk, "the stream has ended"
-                self._read += self._decoder.feed(chunk)
-        self.events.append(self._read.pop(0))
-        return self.events[-1]
-
-    async def messages(self, count: int) -> list[Any]:
-        return [json.loads((await self.next()).data) for _ in range(count)]
-
-    async def rest(self) -> list[Any]:
-        """All until the stream ends."""
-        async with asyncio.timeout(10):
-            while chunk := await self.answer.content.readany():
-                self._read += self._decoder.feed(chunk)
-        self.events += self._read
-        return [json.loads(event.data) for event in self._read if event.data]
-
-    @property
-    def last(self) -> str:
-        return self.events[-1].id
-
-
-@asynccontextmanager
-async def posted(front: Front, session: dict[str, str], key: Any = 7) -> AsyncIterator[Reading]:
-    async with front.post(request("tools/call", CALL, key), session) as answer:
-        assert answer.content_type == "text/event-stream"
-        yield Reading(answer)
-
-
-@asynccontextmanager
-async def resumed(front: Front, session: dict[str, str], last: str | None = None) -> AsyncIterator[Reading]:
-    headers = {**session, "Accept": "text/event-stream"} | ({} if last is None else {"Last-Event-ID": last})
-    async with front.http.get(front.url + "/mcp", headers=headers) as answer:
-        assert (answer.status, answer.content_type) == (200, "text/event-stream")
-        yield Reading(answer)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # there is no event of it
-            await asyncio.sleep(0)
-
-
-def only(front: Front) -> Session:
-    [session] = front.sessions.all()
-    return session
-
-
-async def away(front: Front) -> None:
-    """Until the gateway knows that nobody reads the streams of the one session's calls."""
-    await until(lambda: all(call.reader is None for call in only(front).calls.values()))
-
-
-def progress(messages: list[Any]) -> list[int]:
-    return [message["params"]["progress"] for message in messages if "method" in message]
-
-
-@asynccontextmanager
-async def talking(front: Front, version: str = "2025-11-25", key: Any = 7) -> AsyncIterator[tuple[Any, Talk, Reading]]:
-    """A call whose stream has begun with one message."""
-    session = await front.initialize(version)
-    talk = Talk(front)
-    asking = asyncio.create_task(anext_of(talk))
-    async with posted(front, session, key) as reading:
-        await asking
-        yield session, talk, reading
-
-
-async def anext_of(talk: Talk) -> None:
-    await talk.begun()
-    talk.say()
 
 
 async def test_a_stream_begins_with_an_event_to_come_back_to(front: Front) -> None:
@@ -229,7 +104,7 @@ async def test_two_streams_do_not_mix(front: Front) -> None:
         await first.next()
         await first.messages(1)
         two = Talk(front)
-        asking = asyncio.create_task(anext_of(two))
+        asking = asyncio.create_task(begin(two))
         async with posted(front, session, "b") as second:
             await asking
             await second.next()
@@ -265,6 +140,25 @@ async def test_a_client_that_leaves_before_the_stream_began_cannot_come_back(fro
     asking.cancel()
     await asyncio.wait_for(talk.ended.wait(), 10)
     assert not only(front).calls
+
+
+@pytest.mark.parametrize(("version", "lives"), [("2025-11-25", True), ("2025-06-18", False)])
+async def test_a_silent_stream_can_be_found_again_only_by_the_event_it_began_with(
+    front: Front, monkeypatch: pytest.MonkeyPatch, version: str, lives: bool
+) -> None:
+    monkeypatch.setattr("toolgate.inbound.reader.KEEP_ALIVE", 0.01)
+    session = await front.initialize(version)
+    talk = Talk(front)
+    async with posted(front, session) as reading:
+        await talk.begun()
+        await reading.answer.content.readany()
+        kept = dict(only(front).calls)
+    await until(lambda: all(call.reader is None for call in kept.values()))
+    if lives:
+        assert only(front).calls == kept
+        assert not talk.ended.is_set()
+    else:
+        await asyncio.wait_for(talk.ended.wait(), 10)
 
 
 async def test_a_call_that_nobody_comes_back_for_is_cancelled(front: Front) -> None:
@@ -369,163 +263,9 @@ async def test_a_session_that_ends_takes_its_streams_with_it(front: Front) -> No
     await until(lambda: front.sessions.kept.size == 0)
 
 
-# Bounds
-
-
-async def test_a_call_that_says_too_much_to_a_client_that_is_away_is_told_so(front: Front) -> None:
-    async with talking(front) as (session, talk, reading):
-        await reading.next()
-        await reading.messages(1)
-    await away(front)
-    assert talk.say(256)
-    assert not talk.say(), "from here on it is given up"
-    talk.end()
-    async with resumed(front, session, reading.last) as again:
-        messages = await again.rest()
-    assert progress(messages) == list(range(2, 258))
-    assert messages[-1]["id"] == 7
-
-
-async def test_bytes_count_too(front: Front) -> None:
-    async with talking(front) as (_, talk, reading):
-        await reading.next()
-    await away(front)
-    assert talk.say(3, "x" * 1024 * 1024)
-    assert not talk.say(1, "x" * 1024 * 1024)
-    assert front.sessions.kept.size < 4 * 1024 * 1024
-    talk.end()
-
-
-async def test_an_answer_that_is_too_large_to_be_kept_is_an_error_that_says_so(front: Front) -> None:
-    async with talking(front) as (session, talk, reading):
-        await reading.next()
-    await away(front)
-    talk.end(b'"' + b"x" * 4 * 1024 * 1024 + b'"')
-    async with resumed(front, session, reading.last) as again:
-        messages = await again.rest()
-    assert (messages[-1]["id"], messages[-1]["error"]["code"]) == (7, -31021)
-    assert "too large" in messages[-1]["error"]["message"]
-
-
-async def test_a_large_answer_reaches_a_client_that_is_there(front: Front) -> None:
-    async with talking(front) as (session, talk, reading):
-        await reading.next()
-        await reading.messages(1)
-        talk.end(b'"' + b"x" * 5 * 1024 * 1024 + b'"')
-        [answer] = await reading.rest()
-        assert len(answer["result"]) == 5 * 1024 * 1024
-    async with resumed(front, session, reading.events[0].id) as again:
-        [answer] = await again.rest()
-    assert answer["error"]["code"] == -31021, "it was not kept"
-
-
-async def test_a_session_has_a_bounded_number_of_streams_to_come_back_to(front: Front) -> None:
-    async with talking(front, key=0) as (session, talk, first):
-        await first.next()
-        talks = [talk, *[await leave(front, session, key) for key in range(1, 16)]]
-        await until(lambda: sum(call.reader is None for call in only(front).calls.values()) == 15)
-        last = Talk(front)
-        asking = asyncio.create_task(anext_of(last))
-        async with posted(front, session, 16) as reading:
-            await asking
-            assert (await reading.next()).id == "", "it works, but not to come back to"
-        await asyncio.wait_for(last.ended.wait(), 10)
-        assert len(only(front).calls) == 16
-        talks[5].end()
-        await asyncio.wait_for(talks[5].ended.wait(), 10)
-        await leave(front, session, 17)
-        assert len(only(front).calls) == 16, "one that had ended made room"
-
-
-async def leave(front: Front, session: dict[str, str], key: int) -> Talk:
-    """Begin a call and lose its connection."""
-    talk = Talk(front)
-    asking = asyncio.create_task(anext_of(talk))
-    async with posted(front, session, key) as reading:
-        await asking
-        assert (await reading.next()).id
-    return talk
-
-
-async def test_all_sessions_together_keep_a_bounded_number_of_bytes(front: Front) -> None:
-    kept = front.sessions.kept
-    kept._limit = 2_000_000
-    talks = [await leave(front, await front.initialize(), 7) for _ in range(2)]
-    calls = [call for session in front.sessions.all() for call in session.calls.values()]
-    await until(lambda: all(call.reader is None for call in calls))
-    assert talks[0].say(1, "x" * 900_000)
-    assert talks[1].say(1, "x" * 900_000)
-    assert not talks[0].say(1, "x" * 900_000)
-    talks[1].end()
-    await until(lambda: calls[1].over)
-    assert talks[0].say(1, "x" * 900_000), "what had ended made room"
-    assert [bool(call.name) for call in calls] == [True, False]
-    assert 1_800_000 < kept.size <= 2_000_000
-
-
-# The stream of a GET
-
-
-async def test_announcements_that_were_missed_are_replayed(front: Front) -> None:
-    session = await front.initialize()
-    async with resumed(front, session) as first:
-        only(front).notify(b'{"n":1}')
-        assert await first.messages(1) == [{"n": 1}]
-    only(front).notify(b'{"n":2}')
-    async with resumed(front, session, first.last) as second:
-        only(front).notify(b'{"n":3}')
-        assert await second.messages(2) == [{"n": 2}, {"n": 3}]
-    async with resumed(front, session, first.last) as third:
-        assert await third.messages(2) == [{"n": 2}, {"n": 3}]
-
-
-async def test_what_was_delivered_on_one_stream_is_not_on_a_fresh_one(front: Front) -> None:
-    session = await front.initialize()
-    async with resumed(front, session) as first:
-        only(front).notify(b'{"n":1}')
-        await first.messages(1)
-    await until(lambda: only(front).stream is None)
-    only(front).notify(b'{"n":2}')
-    async with resumed(front, session) as second:
-        assert await second.messages(1) == [{"n": 2}]
-        assert first.last.rpartition("-")[0] != second.last.rpartition("-")[0]
-        async with resumed(front, session, first.last) as third:
-            assert await second.rest() == []
-            only(front).notify(b'{"n":3}')
-            assert await third.messages(1) == [{"n": 3}], "a stream that another replaced is forgotten"
-
-
-async def test_announcements_wait_for_a_stream_and_the_oldest_make_room(front: Front) -> None:
-    session = await front.initialize()
-    for number in range(300):
-        only(front).notify(b'{"n":%d}' % number)
-    async with resumed(front, session) as stream:
-        assert [message["n"] for message in await stream.messages(256)] == list(range(44, 300))
-
-
-async def test_a_burst_on_an_open_stream_loses_nothing(front: Front) -> None:
-    session = await front.initialize()
-    async with resumed(front, session) as stream:
-        for number in range(900):
-            only(front).notify(b'{"n":%d}' % number)
-        assert [message["n"] for message in await stream.messages(900)] == list(range(900))
-
-
-async def test_what_was_sent_is_forgotten_after_a_while_and_what_was_not_is_kept(front: Front) -> None:
-    front.sessions.kept.patience = 0.01
-    session = await front.initialize()
-    async with resumed(front, session) as first:
-        only(front).notify(b'{"n":1}')
-        await first.messages(1)
-    await until(lambda: front.sessions.kept.size == 0)
-    only(front).notify(b'{"n":2}')
-    async with resumed(front, session) as second:
-        assert await second.messages(1) == [{"n": 2}]
-
-
 async def test_the_modern_era_has_no_event_ids(front: Front) -> None:
     talk = Talk(front)
-    asking = asyncio.create_task(anext_of(talk))
+    asking = asyncio.create_task(begin(talk))
     async with front.modern("tools/call", CALL) as answer:
         await asking
         reading = Reading(answer)
@@ -533,20 +273,6 @@ async def test_the_modern_era_has_no_event_ids(front: Front) -> None:
         assert event.id == ""
         assert event.data
     await asyncio.wait_for(talk.ended.wait(), 10)
-
-
-async def test_a_change_of_lists_is_announced_to_a_client_that_resumes(front: Front) -> None:
-    session = await front.initialize()
-    async with resumed(front, session) as first:
-        only(front).notify(b'{"n":1}')
-        await first.messages(1)
-    await until(lambda: only(front).stream is None)
-    front.catalog.learn("two", Catalogue({Kind.TOOLS: items(Kind.TOOLS, "new")}))
-    async with resumed(front, session, first.last) as second:
-        assert (await second.messages(1))[0]["method"] == "notifications/tools/list_changed"
-
-
-# A client that others wrote
 
 
 class Line:

@@ -1,5 +1,6 @@
 """The ids of sessions: sealed, and good for one caller at one endpoint, in any process that has the key."""
 
+import asyncio
 import string
 
 import pytest
@@ -8,6 +9,7 @@ from tests.inbound.conftest import Front
 from tests.inbound.test_legacy import request
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.model.principal import LOCAL, Principal
+from toolgate.protocol.envelope import parse
 from toolgate.protocol.sealed import Sealer
 
 KEY = b"k" * 32
@@ -117,6 +119,25 @@ async def test_a_client_does_not_notice_that_its_session_was_forgotten(front: Fr
     async with front.post(request("tools/call", {"name": "one__look"}), session) as answer:
         assert answer.status == 200
     assert front.calls[0].version == "2025-03-26"
+
+
+async def test_an_answer_to_what_an_earlier_process_asked_is_none_to_a_later_question() -> None:
+    asked: list[bytes] = []
+
+    def send(message: bytes) -> bool:
+        asked.append(message)
+        return True
+
+    sessions = [Sessions(KEY), Sessions(KEY)]
+    token = opened(sessions[0]).token
+    found = [each.find(token, "/mcp", LOCAL) for each in sessions]
+    asking = [asyncio.create_task(session.questions.ask(send, "roots/list", None)) for session in found if session]
+    await asyncio.sleep(0)
+    first, second = (parse(message).key for message in asked)
+    assert first != second
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
 
 
 async def test_an_id_that_cannot_be_opened_is_not_found(front: Front) -> None:

@@ -35,7 +35,7 @@ def test_a_value_that_nobody_looks_into_keeps_every_byte() -> None:
     assert dump(fields(parse(raw).params)) == b'{"n":12345678901234567890123,"f":1.10,"u":"\xe2\x80\xa8"}'
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"jsonrpc":"2.0",}', b"nul"])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"jsonrpc":"2.0",}', b"nul", b'{"jsonrpc":"2.0","id":"\xff","method":"m"}'])
 def test_what_is_not_json_is_a_parse_error(body: bytes) -> None:
     with pytest.raises(ParseError):
         parse(body)

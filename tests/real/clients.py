@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.sse import sse_client
 from mcp_types import PromptReference, ResourceTemplateReference
 
 from tests.parts.where import ROOT, Parts
@@ -50,9 +51,9 @@ async def _python(mode: str, target: Target, steps: Sequence[Step]) -> Outcome:
         return Outcome(client.protocol_version, answers)
 
 
-def _server(target: Target) -> str | StdioServerParameters:
+def _server(target: Target) -> Any:
     if target.url:
-        return target.url
+        return sse_client(target.url) if target.url.endswith("/sse") else target.url
     command, *args = target.command
     return StdioServerParameters(command=command, args=args, env=dict(target.env))
 

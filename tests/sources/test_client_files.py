@@ -117,7 +117,7 @@ def test_servers_of_other_folders_stay_there() -> None:
 
 def test_a_windows_machine_is_read_as_it_is() -> None:
     home = FIXTURES / "windows"
-    found = gathered(home, platform="win32", cwd=Path("C:/work/shop"))
+    found = gathered(home, platform="win32", cwd=Path("C:/code/shop"))
     assert {server.name: shown(server) for server in found.servers} == {
         "filesystem": {
             "command": "C:\\Program Files\\nodejs\\npx.cmd",
@@ -130,7 +130,7 @@ def test_a_windows_machine_is_read_as_it_is() -> None:
             "cwd": "D:\\work",
         },
         "everything": {"command": "npx.cmd", "args": ["-y", "@modelcontextprotocol/server-everything"]},
-        "shop": {"command": "C:/work/shop/.venv/Scripts/python.exe", "args": ["-m", "shop.mcp"]},
+        "shop": {"command": "C:/code/shop/.venv/Scripts/python.exe", "args": ["-m", "shop.mcp"]},
     }
     assert found.problems == ()
 

@@ -185,6 +185,15 @@ async def test_a_stream_that_ends_before_its_first_event_is_no_server(house: Hou
     assert "ended its event stream at http://127.0.0.1" in house.status("old").reason
 
 
+async def test_a_server_that_opens_its_stream_for_posts_too_is_recognised_by_its_first_event(
+    house: House, events: EventServer
+) -> None:
+    events.streams_for_posts = True
+    await house.serve(remote("old", events.url))
+    assert house.status("old").state is State.READY
+    assert await house.call("old", "echo")
+
+
 async def test_what_is_neither_kind_of_server_says_what_it_said_to_the_newer(house: House, events: EventServer) -> None:
     await house.serve(remote("old", events.url.replace("/sse", "/nothing")))
     status = house.status("old")

@@ -26,7 +26,7 @@ class SessionChannel(ReplayChannel):
     ends with the connection. `streams` are those of its session by their names, and `tag` is what these begin with.
     """
 
-    __slots__ = ("_key", "_questions", "_streams", "_tag", "_work", "alone", "outcome", "over")
+    __slots__ = ("_key", "_primed", "_questions", "_streams", "_tag", "_work", "alone", "outcome", "over")
 
     def __init__(
         self, key: bytes | None, questions: Questions, kept: Kept, streams: "dict[str, SessionChannel]", tag: str
@@ -36,6 +36,7 @@ class SessionChannel(ReplayChannel):
         self._questions = questions
         self._streams = streams
         self._tag = tag
+        self._primed = False
         self._work: asyncio.Task[Outcome] | None = None
         self.outcome: Outcome | None = None
         self.alone: Outcome | None = None  # where nothing came before it, so that it needs no stream
@@ -46,20 +47,22 @@ class SessionChannel(ReplayChannel):
         self._work = work
         work.add_done_callback(self._done)
 
-    def begin(self) -> None:
-        """Give it a name, which makes it one that a client can come back to, where the session has room for that."""
+    def begin(self, *, primed: bool) -> None:
+        """Give it a name, which makes it one that a client can come back to, where the session has room for that; from
+        its first event on, or at once where it is `primed`."""
         if len(self._streams) >= _MOST:
             ended = next((stream for stream in self._streams.values() if stream.over and stream.reader is None), None)
             if ended is None:
                 return
             ended.close()
+        self._primed = primed
         self.name = stream_name(self._tag, self._key)
         self._streams[self.name] = self
 
     def send(self, message: bytes) -> bool:
         """False too where the client is away and more has come than is kept for it: the call is then given up, which
         the client gets to read when it comes back."""
-        away = self.reader is None and bool(self.name)
+        away = self.reader is None and self._can_be_found
         return not self.over and (not away or self._fit(len(message))) and super().send(message)
 
     async def ask(self, method: str, params: bytes | None) -> Reply:
@@ -71,6 +74,10 @@ class SessionChannel(ReplayChannel):
         if self._work is not None and not self._work.done():
             self._work.cancel()
         super().close()
+
+    @property
+    def _can_be_found(self) -> bool:
+        return bool(self.name) and (self._primed or self.number > 0)
 
     def _done(self, work: "asyncio.Task[Outcome]") -> None:
         self.over = True
@@ -97,7 +104,7 @@ class SessionChannel(ReplayChannel):
             self._grow(len(response))
 
     def _left(self) -> None:
-        if not self.name or (self.over and self.outcome is None):
+        if not self._can_be_found or (self.over and self.outcome is None):
             self.close()
             return
         self._expires()

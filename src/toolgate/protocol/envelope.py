@@ -56,6 +56,7 @@ def parse(body: bytes | bytearray | memoryview) -> Message:
     """One message. Raises `ParseError` for what is not JSON and `InvalidRequest` for what is not one JSON-RPC 2.0
     message (2026-07-28, Overview, Messages: an id is a string or an integer)."""
     try:
+        str(body, "utf-8")  # what is left as bytes is not looked at by the decoder, and must be passed on as text
         message = _decoder.decode(body)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidRequest(f"the body is not one JSON-RPC message: {error}") from None

@@ -74,8 +74,9 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that this chunk completes. Raises `EventTooLarge`."""
-        if self._after_cr and chunk:
-            self._after_cr = False
+        if not chunk:
+            return []
+        if self._after_cr:
             chunk = chunk.removeprefix(b"\n")
         events: list[Event] = []
         for piece in chunk.splitlines(keepends=True):

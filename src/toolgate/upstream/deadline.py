@@ -33,7 +33,7 @@ class Deadline:
     def held(self) -> Iterator[None]:
         """The time inside does not count. May be entered several times at once."""
         self._holders += 1
-        if self._holders == 1 and self._running:
+        if self._holders == 1 and self._running and not self._timeout.expired():
             when = self._timeout.when()
             now = asyncio.get_running_loop().time()
             self._left = max(0.0, when - now) if when is not None else self._left

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp import ClientSession, McpError, StdioServerParameters, types
+from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import AnyUrl
@@ -19,6 +20,10 @@ from pydantic import AnyUrl
 
 @asynccontextmanager
 async def streams(task: dict[str, Any]) -> AsyncIterator[tuple[Any, Any]]:
+    if task.get("url", "").endswith("/sse"):
+        async with sse_client(task["url"]) as (read, write):
+            yield read, write
+        return
     if "url" in task:
         async with streamable_http_client(task["url"]) as (read, write, _):
             yield read, write

@@ -19,6 +19,7 @@ class EventServer:
         self.url = ""
         self.opening: tuple[str, str] | None = ("endpoint", "/messages?session=%41%2Fb%2B&key={n}")
         self.refusals: list[int] = []
+        self.streams_for_posts = False
         self.posts: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.tools: dict[str, Respond] = {}
         self.streams = 0
@@ -32,7 +33,12 @@ class EventServer:
     def heard(self, method: str) -> list[dict[str, Any]]:
         return [message for _, _, message in self.posts if message.get("method") == method]
 
-    async def get(self, request: web.Request) -> web.StreamResponse:
+    async def open(self, request: web.Request) -> web.StreamResponse:
+        if request.method != "GET" and not self.streams_for_posts:
+            return web.Response(status=405)
+        return await self._get(request)
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
         self.streams += 1
         self._end = asyncio.Event()
         self.stream = response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -83,7 +89,7 @@ class EventServer:
 @asynccontextmanager
 async def serving_events(server: EventServer, port: int = 0) -> AsyncIterator[EventServer]:
     app = web.Application(client_max_size=1 << 26)
-    app.router.add_get("/sse", server.get)
+    app.router.add_route("*", "/sse", server.open)
     app.router.add_post("/messages", server.post)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
