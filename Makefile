@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PARTS := .parts/npm/.ready .parts/servers/.ready .parts/mcp1/.ready .parts/conformance/.ready
 
-.PHONY: up test check bench docs conformance clean parts
+.PHONY: up test check bench docs conformance fuzz clean parts
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.installed
@@ -33,6 +33,11 @@ docs: $(VENV)/.dev
 
 conformance: $(VENV)/.dev .parts/conformance/.ready
 	@$(BIN)/python -m tests.conformance.run $(ARGS)
+
+# Ten CPU minutes of other dice each time; a failure names its seed.
+fuzz: $(VENV)/.dev
+	@TOOLGATE_FUZZ_SECONDS=$(or $(TOOLGATE_FUZZ_SECONDS),600) \
+		TOOLGATE_FUZZ_SEED=$(or $(TOOLGATE_FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest tests/fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV) .parts dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -35,7 +35,9 @@ def test_a_value_that_nobody_looks_into_keeps_every_byte() -> None:
     assert dump(fields(parse(raw).params)) == b'{"n":12345678901234567890123,"f":1.10,"u":"\xe2\x80\xa8"}'
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"jsonrpc":"2.0",}', b"nul", b'{"jsonrpc":"2.0","id":"\xff","method":"m"}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b'{"jsonrpc":"2.0",}', b"nul", b'{"jsonrpc":"2.0","id":"\xff","method":"m"}']
+)
 def test_what_is_not_json_is_a_parse_error(body: bytes) -> None:
     with pytest.raises(ParseError):
         parse(body)
@@ -88,3 +90,19 @@ def test_an_error_of_ours_says_what_happened_and_what_to_do() -> None:
         "message": "too slow",
         "data": {"code": "deadline-exceeded", "server": "time", "hint": "wait"},
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb'"a\ud83d b"', "a\ufffd b"),
+        (rb'"\udE00"', "\ufffd"),
+        (rb'"\ud83d\ud83d\ude00"', "\ufffd\U0001f600"),
+        (rb'"\ud83d\ude00"', "\U0001f600"),
+        (rb'"\\ud83d"', "\\ud83d"),
+        (rb'"\\\ud83d"', "\\\ufffd"),
+    ],
+)
+def test_half_a_character_is_passed_on_as_what_it_is_shown_as(written: bytes, read: str) -> None:
+    message = parse(b'{"jsonrpc":"2.0","id":1,"result":{"t":' + written + b"}}")
+    assert json.loads(bytes(message.result)) == {"t": read}  # type: ignore[arg-type]  # there is a result

@@ -6,6 +6,7 @@ is parked here; the sealed `requestState` says which it is, whose, and for which
 """
 
 import asyncio
+import json
 from collections.abc import Mapping
 from hashlib import blake2b
 from itertools import count
@@ -177,9 +178,17 @@ class Parking:
 
 def _digest(call: Call) -> bytes:
     """Of what makes the request this one and no other, however its JSON is written."""
-    said = {name: msgspec.json.decode(value) for name, value in call.params.items() if name not in _NOT_DIGESTED}
-    body = msgspec.json.encode([call.method, call.route.server, call.route.name, said], order="sorted")
-    return blake2b(body, digest_size=16).digest()
+    try:
+        said = {name: _exactly(value) for name, value in call.params.items() if name not in _NOT_DIGESTED}
+    except (ValueError, RecursionError):
+        raise InvalidParams("the arguments are nested too deeply") from None
+    body = json.dumps([call.method, call.route.server, call.route.name, said], sort_keys=True)
+    return blake2b(body.encode(), digest_size=16).digest()
+
+
+def _exactly(value: Raw) -> Any:
+    """Numbers as they are written: some have more digits, or are larger, than any number here."""
+    return json.loads(bytes(value), parse_int=str, parse_float=str)
 
 
 def _answers(raw: Raw) -> Fields:

@@ -4,6 +4,7 @@ A value that nobody has to look into is never decoded, so numbers beyond 2^53, u
 pass through as they are.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -48,6 +49,9 @@ class Message(msgspec.Struct, frozen=True):
 
 
 _decoder: Final = msgspec.json.Decoder(Message)
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 _fields: Final = msgspec.json.Decoder(dict[str, Raw])
 _encoder: Final = msgspec.json.Encoder()
 
@@ -57,7 +61,7 @@ def parse(body: bytes | bytearray | memoryview) -> Message:
     message (2026-07-28, Overview, Messages: an id is a string or an integer)."""
     try:
         str(body, "utf-8")  # what is left as bytes is not looked at by the decoder, and must be passed on as text
-        message = _decoder.decode(body)
+        message = _decode(body)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidRequest(f"the body is not one JSON-RPC message: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -67,6 +71,24 @@ def parse(body: bytes | bytearray | memoryview) -> Message:
     if message.id is not UNSET and not _is_id(bytes(message.id)):
         raise InvalidRequest("an id is a string or an integer")
     return message
+
+
+def _decode(body: bytes | bytearray | memoryview) -> Message:
+    """JavaScript writes half of a surrogate pair as an escape where it has cut a character in two, which is JSON but no
+    text. The decoder refuses it even where nobody looks; it becomes what it is shown as everywhere, U+FFFD."""
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        whole = _ESCAPE.sub(_whole, bytes(body))
+        if whole == body:
+            raise
+        return _decoder.decode(whole)
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if escape["half"] is None else b"\\ufffd"
 
 
 def _is_id(raw: bytes) -> bool:

@@ -54,8 +54,9 @@ async def answered(call: Call, reply: Reply) -> Call | Reply:
 async def _ask(call: Call, question: Raw) -> Reply:
     members = fields(question, "an input request")
     method = _text.decode(members.get("method", Raw(b'""')))
-    params = fields(members["params"]) if "params" in members else {}
-    return await call.channel.ask(method, dump(_as_legacy(method, params)))
+    if "params" not in members:
+        return await call.channel.ask(method, None)
+    return await call.channel.ask(method, dump(_as_legacy(method, fields(members["params"]))))
 
 
 def _as_legacy(method: str, params: Fields) -> Fields:
