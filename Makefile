@@ -34,10 +34,10 @@ docs: $(VENV)/.dev
 conformance: $(VENV)/.dev .parts/conformance/.ready
 	@$(BIN)/python -m tests.conformance.run $(ARGS)
 
-# Ten CPU minutes of other dice each time; a failure names its seed.
+# Ten CPU minutes of other dice each time; a failure names its seed. pytest would keep every line that is logged.
 fuzz: $(VENV)/.dev
 	@TOOLGATE_FUZZ_SECONDS=$(or $(TOOLGATE_FUZZ_SECONDS),600) \
-		TOOLGATE_FUZZ_SEED=$(or $(TOOLGATE_FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest tests/fuzz $(ARGS)
+		TOOLGATE_FUZZ_SEED=$(or $(TOOLGATE_FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest -p no:logging tests/fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV) .parts dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \

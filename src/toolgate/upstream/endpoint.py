@@ -275,7 +275,7 @@ async def _drain(response: ClientResponse) -> None:
             async for _ in response.content.iter_any():
                 pass
         response.release()
-    except (TimeoutError, aiohttp.ClientError):
+    except (TimeoutError, aiohttp.ClientError, RuntimeError):  # the last is how aiohttp says that it closed
         response.close()
     except asyncio.CancelledError:
         response.close()
