@@ -1,0 +1,194 @@
+"""Connections to servers, kept for the next request."""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Self
+from weakref import WeakValueDictionary
+
+from toolgate.http.client import Connection
+
+__all__ = ["CONNECT", "ConnectTimeoutError", "Line", "Pool", "Target"]
+
+_MOST: Final = 256  # connections to one target; one slow server must not take them from all others
+_IDLE: Final = 4.0  # seconds that one is kept: Node.js and uvicorn close after 5, and a POST is not sent twice
+CONNECT: Final = 10.0  # seconds
+_AT_ONCE: Final = 64  # that are being opened to one target
+
+
+class ConnectTimeoutError(OSError):
+    """There was no connection in time. No `TimeoutError`, which is what a deadline of the request itself raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where connections lead: a host and port, over TLS or not; or the path of a unix socket."""
+
+    host: str
+    port: int
+    tls: bool = False
+    unix: str = ""
+
+
+class Pool:
+    """All connections of one event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        # Whoever has requests to make holds its line, and so does each open connection.
+        self._lines: WeakValueDictionary[Target, Line] = WeakValueDictionary()
+        self._context: ssl.SSLContext | None = None
+        self._sweep = self._loop.call_later(_IDLE, self._close_idle)
+        self.closed = False
+
+    def to(self, target: Target) -> "Line":
+        line = self._lines.get(target)
+        if line is None:
+            line = self._lines[target] = Line(self, target)
+        return line
+
+    async def tls(self) -> ssl.SSLContext:
+        """What all share: reading the certificates of the system takes a while."""
+        if self._context is None:
+            self._context = await asyncio.to_thread(ssl.create_default_context)
+        return self._context
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        self.closed = True
+        self._sweep.cancel()
+        for line in list(self._lines.values()):
+            line.close()
+        await asyncio.sleep(0)
+
+    def _close_idle(self) -> None:
+        before = self._loop.time() - _IDLE
+        for line in list(self._lines.values()):
+            line.close_idle(before)
+        self._sweep = self._loop.call_later(_IDLE / 2, self._close_idle)
+
+
+class Line:
+    """The connections to one target."""
+
+    def __init__(self, pool: Pool, target: Target) -> None:
+        self._pool = pool
+        self._target = target
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def connection(self) -> Connection:
+        """One that is free, or a new one. Raises what connecting raises: `socket.gaierror`, `ssl.SSLError`, `OSError`,
+        and `ConnectTimeoutError`."""
+        while True:
+            if (connection := self.free()) is not None:
+                return connection
+            if len(self._open) + self._opening < _MOST and self._opening < _AT_ONCE:
+                return await self._connect()
+            turn = self._loop.create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._wake()
+                else:
+                    self._waiting.remove(turn)
+                raise
+
+    def free(self) -> Connection | None:
+        """One that is kept and fresh enough."""
+        after = self._loop.time() - _IDLE
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable and connection.idle_since > after:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self) -> Connection:
+        self._opening += 1
+        try:
+            async with asyncio.timeout(CONNECT):
+                connection = await self._reach()
+        except TimeoutError:
+            raise ConnectTimeoutError from None
+        finally:
+            self._opening -= 1
+            self._wake()
+        self._open.add(connection)
+        return connection
+
+    async def _reach(self) -> Connection:
+        target = self._target
+        if target.unix:
+            _, connection = await self._loop.create_unix_connection(self._make, target.unix)
+            return connection
+        context = await self._pool.tls() if target.tls else None
+        failure: OSError | None = None
+        for address in await self._addresses():
+            try:
+                _, connection = await self._loop.create_connection(
+                    self._make, address, target.port, ssl=context, server_hostname=target.host if context else None
+                )
+            except ssl.SSLError:
+                raise
+            except OSError as error:
+                failure = error
+            else:
+                return connection
+        raise failure or OSError("the name has no addresses")
+
+    async def _addresses(self) -> list[str]:
+        """In the order in which the system would try them."""
+        host = self._target.host
+        try:
+            ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            found = await self._loop.getaddrinfo(host, self._target.port, type=socket.SOCK_STREAM)
+            return list(dict.fromkeys(str(address[4][0]) for address in found))
+        return [host]
+
+    def _make(self) -> Connection:
+        return Connection(self._loop, self._freed, self._lost)
+
+    def _freed(self, connection: Connection) -> None:
+        if self._pool.closed:
+            connection.abort()
+            return
+        self._idle.append(connection)
+        self._wake()
+
+    def _lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def close_idle(self, before: float) -> None:
+        stale = [connection for connection in self._idle if connection.idle_since <= before]
+        for connection in stale:
+            self._idle.remove(connection)
+            connection.abort()
+
+    def close(self) -> None:
+        for connection in tuple(self._open):
+            connection.abort()

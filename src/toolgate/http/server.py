@@ -1,0 +1,363 @@
+"""A connection that a client opened: requests are read off it, and answered in the order in which they came."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable
+from typing import Final, Protocol, cast
+from urllib.parse import unquote
+
+import httptools
+
+from toolgate.http.headers import NO_HEADERS, Headers
+from toolgate.http.request import Answer, Request
+
+__all__ = ["SILENCE", "Application", "Connection", "House"]
+
+_HEAD: Final = 64 * 1024  # bytes of a request line and its headers
+_FIELDS: Final = 200  # header fields
+_PIPELINED: Final = 32  # requests that wait behind the one that is being answered
+_IDLE: Final = 75.0  # seconds that an idle connection is kept: longer than most clients' pools do
+_HEAD_TIME: Final = 30.0  # seconds for a head to come
+_BODY_SILENCE: Final = 30.0  # seconds without a byte of a body
+_STALLED: Final = 60.0  # seconds that a client may leave what was written to it unread
+SILENCE: Final = 15.0  # seconds without a word to a client that waits
+_LINGER: Final = 5.0  # seconds that are read on after an answer that came before the end of its request
+_PATHS: Final = 4_096
+_LONG: Final = 256
+
+_TOO_MUCH: Final = Answer(431, b"the head of the request is too large")
+
+log = logging.getLogger(__name__)
+
+
+class Application(Protocol):
+    def admit(self, request: Request) -> int | Answer:
+        """Called with the head of a request: how many bytes its body may have, or what it is refused with."""
+        ...
+
+    def too_large(self) -> Answer:
+        """For a body that turned out to be larger."""
+        ...
+
+    def __call__(self, request: Request) -> Awaitable[None]:
+        """Answer a request. Cancelled when the server cannot wait any longer."""
+        ...
+
+
+class House(Protocol):
+    """What the connections of one listener share."""
+
+    app: Application
+    loop: asyncio.AbstractEventLoop
+    connections: "set[Connection]"
+    closing: bool
+
+    @property
+    def date(self) -> bytes: ...
+
+
+class Connection(asyncio.Protocol):
+    """Implements `request.Wire`. One request is answered at a time; those that follow wait."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._pairs: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._incoming: Request | None = None  # its body is on its way
+        self._refused: Answer | None = None
+        self._parts: list[bytes] = []
+        self._room = 0
+        self._waiting: deque[tuple[Request, Answer | None]] = deque()
+        self._active: Request | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._paused_at = 0.0
+        self._receiving = False
+        self._reads_head = False
+        self._time = house.loop.time
+        self._began = 0.0
+        self._heard = 0.0
+        self._lingers = False
+        self._lost = False
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of asyncio's
+        self._heard = self._time()
+        self._house.connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lost = True
+        self._house.connections.discard(self)
+        self._waiting.clear()
+        self._writable()
+        request, self._active = self._active, None
+        if request is not None and not request.done:
+            request.gone = True
+            if request.on_gone is not None:
+                request.on_gone()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._time()
+        if self._lingers:
+            return
+        try:
+            self._parser.feed_data(data)
+            if self._reads_head:
+                self._head_size += len(data)
+                if self._head_size > _HEAD:
+                    self._fail(_TOO_MUCH)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Nobody has to take up an offer to switch protocols (RFC 9110, 7.8): the request itself was read.
+            self._parser = httptools.HttpRequestParser(self)
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
+        except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, _Refused):
+                self._fail(error.__context__.answer)
+            else:
+                log.exception("a request could not be read")
+                self._fail(Answer(500, b""))
+        except httptools.HttpParserError:
+            self._fail(Answer(400, b"this is not HTTP"))
+
+    def eof_received(self) -> None:
+        """A client that has closed its side is taken for gone."""
+
+    def pause_writing(self) -> None:
+        self._paused_at = self._time()
+        self._drained = self._house.loop.create_future()
+
+    def resume_writing(self) -> None:
+        self._writable()
+
+    def _writable(self) -> None:
+        if self._drained is not None:
+            if not self._drained.done():
+                self._drained.set_result(None)
+            self._drained = None
+
+    # The parser's events
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._pairs = []
+        self._head_size = 0
+        self._reads_head = self._receiving = True
+        self._began = self._heard
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._pairs.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self._reads_head = False
+        if self._lingers:
+            return
+        if len(self._pairs) > _FIELDS:
+            raise _Refused(_TOO_MUCH)
+        headers = Headers.of(self._pairs)
+        path, query = _paths.get(self._url) or _target(self._url)
+        parser = self._parser
+        request = Request(self, parser.get_method().decode("ascii"), path, query, parser.get_http_version(), headers)
+        self._incoming, self._parts = request, []
+        admitted = self._house.app.admit(request)
+        if isinstance(admitted, Answer):
+            self._refused, self._room = admitted, 0
+            if self._active is None and _has_body(headers):
+                self._fail(admitted, request)
+            return
+        self._refused, self._room = None, admitted
+        if self._active is None and headers.get(b"expect") == b"100-continue":
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, chunk: bytes) -> None:
+        if self._refused is not None or self._incoming is None:
+            return
+        self._room -= len(chunk)
+        if self._room >= 0:
+            self._parts.append(chunk)
+            return
+        self._parts.clear()
+        self._refused = self._house.app.too_large()
+        if self._active is None:
+            self._fail(self._refused, self._incoming)
+
+    def on_message_complete(self) -> None:
+        self._receiving = False
+        request, self._incoming = self._incoming, None
+        if request is None or self._lingers:
+            return
+        parts = self._parts
+        request.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        request.keep_alive = self._parser.should_keep_alive() and request.version == "1.1"
+        if self._active is None:
+            self._start(request, self._refused)
+        elif len(self._waiting) >= _PIPELINED:
+            raise _Refused(Answer(503, b"too many requests in one go"))
+        else:
+            self._waiting.append((request, self._refused))
+            self._transport.pause_reading()
+
+    # One after the other
+
+    def _start(self, request: Request, refused: Answer | None) -> None:
+        self._active = request
+        request.spoke = self._heard
+        if self._house.closing:
+            request.keep_alive = False
+        if refused is not None:
+            request.respond(refused.status, refused.body, refused.head)
+        else:
+            self._task = self._house.loop.create_task(self._serve(request))
+
+    async def _serve(self, request: Request) -> None:
+        try:
+            await self._house.app(request)
+        except Exception:  # the last boundary before the client: what it is about is in the log
+            log.exception("%s %s failed", request.method, request.path)
+        finally:
+            if not request.done and not self._lost:
+                self._break_off(request)
+
+    def _break_off(self, request: Request) -> None:
+        """An answer that has begun and will not end must not look as if it had."""
+        if request.begun:
+            self._transport.abort()
+        else:
+            request.keep_alive = False
+            request.respond(500)
+
+    def answered(self, request: Request) -> None:
+        if request is not self._active:
+            return
+        self._active = self._task = None
+        self._heard = self._time()
+        if not request.keep_alive:
+            self._transport.close()
+        elif self._waiting:
+            self._house.loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        if self._waiting and self._active is None and not self._lost:
+            self._start(*self._waiting.popleft())
+            if not self._waiting:
+                self._transport.resume_reading()
+
+    def _fail(self, answer: Answer, request: Request | None = None) -> None:
+        """Answer at once and close; what still comes of the request is read and thrown away for a while, since closing
+        with it unread would take the answer away from the client too."""
+        self._lingers, self._receiving = True, False
+        self._waiting.clear()
+        if self._active is not None:
+            self._transport.close()  # whatever is wrong came behind a request that is not answered yet
+            return
+        request = request or Request(self, "GET", "", "", "1.1", NO_HEADERS)
+        self._incoming, self._active = None, request
+        request.keep_alive = True  # the connection is closed below, once the client has had time to read
+        head = (*answer.head, (b"connection", b"close"))
+        content = b"content-type: text/plain\r\n" if answer.body[:1] != b"{" else b"content-type: application/json\r\n"
+        request.respond(answer.status, answer.body, head, content)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    # request.Wire
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def write(self, *parts: bytes) -> None:
+        if self._lost or self._transport.is_closing():
+            return
+        if self._active is not None:
+            self._active.spoke = self._time()
+        if len(parts) == 1:
+            self._transport.write(parts[0])
+        else:
+            self._transport.writelines(parts)
+
+    async def drained(self) -> None:
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+
+    @property
+    def backlog(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def date(self) -> bytes:
+        return self._house.date
+
+    # Looked at from time to time
+
+    def look(self, now: float) -> None:
+        """End what has taken too long, and speak up where a client has waited in silence."""
+        if self._drained is not None and now - self._paused_at > _STALLED:
+            self._transport.abort()
+        elif self._active is not None:
+            if self._active.on_silence is not None and now - self._active.spoke > SILENCE:
+                self._active.on_silence()
+        elif self._lingers:
+            if now - self._heard > _LINGER or now - self._began > 4 * _LINGER:
+                self._transport.abort()
+        elif self._incoming is not None:
+            if now - self._heard > _BODY_SILENCE:
+                self._fail(Answer(408, b"the rest of the request did not come"))
+        elif self._receiving:
+            if now - self._began > _HEAD_TIME:
+                self._fail(Answer(408, b"the rest of the request did not come"))
+        elif now - self._heard > _IDLE:
+            self._transport.close()
+
+    def shut(self) -> None:
+        """Close now if idle, else after the answer that is under way."""
+        if self._active is None:
+            self._transport.close()
+        else:
+            self._active.keep_alive = False
+            self._waiting.clear()
+
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        return self._task
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
+class _Refused(Exception):
+    """Ends the parsing of a connection."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+_paths: dict[bytes, tuple[str, str]] = {}
+
+
+def _target(url: bytes) -> tuple[str, str]:
+    """The path, decoded, and the query."""
+    try:
+        parsed = httptools.parse_url(url)
+        path = (parsed.path or b"/").decode("ascii")
+    except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
+        raise _Refused(Answer(400, b"the target of the request is not a URL")) from None
+    target = unquote(path) if "%" in path else path, (parsed.query or b"").decode("latin-1")
+    if len(url) <= _LONG:
+        if len(_paths) >= _PATHS:
+            _paths.clear()
+        _paths[url] = target
+    return target
+
+
+def _has_body(headers: Headers) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length") not in {None, b"0"}
