@@ -7,6 +7,8 @@
     ├── AccessError
     │   ├── Unauthenticated         no key, or one that is unknown, expired or revoked
     │   └── Forbidden               a foreign Host or Origin, or a caller without the right
+    ├── RateLimited                 429: a caller, a tool, a server or all of them had their share
+    │   └── Overloaded              503: as many calls are under way as the gateway carries
     ├── ProtocolError               what a client sent breaks the protocol
     │   ├── ParseError              -32700
     │   ├── InvalidRequest          -32600
@@ -30,6 +32,7 @@
     │   └── EraMismatch             the answer cannot be expressed in the client's revision
     ├── SlowClient                  a client that does not read what it asked for
     ├── CannotAsk                   a server's question that cannot be brought to a client
+    ├── AuditFull                   calls can not be recorded, so none are let in
     └── Draining                    the gateway is stopping
 
 Codes of our own stand outside the range that JSON-RPC reserves (-32768 to -32000), as revision 2026-07-28, Overview,
@@ -40,6 +43,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "AccessError",
+    "AuditFull",
     "BrokenReply",
     "CannotAsk",
     "ConfigError",
@@ -55,8 +59,10 @@ __all__ = [
     "NotAcceptable",
     "NotFound",
     "NotListed",
+    "Overloaded",
     "ParseError",
     "ProtocolError",
+    "RateLimited",
     "RequestTooLarge",
     "ResponseTooLarge",
     "SecretMissing",
@@ -129,6 +135,24 @@ class Forbidden(AccessError):
     code = "forbidden"
     rpc = -31011
     http = 403
+
+
+class RateLimited(ToolgateError):
+    """`retry_after` is in seconds; `details` name the `limit`, and `of` whom or what it is."""
+
+    code = "rate-limited"
+    rpc = -31012
+    http = 429
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "", **details: Any) -> None:
+        super().__init__(message, hint=hint, **details, retry_after=retry_after)
+        self.retry_after = retry_after
+
+
+class Overloaded(RateLimited):
+    code = "overloaded"
+    rpc = -31032
+    http = 503
 
 
 class ProtocolError(ToolgateError):
@@ -252,6 +276,12 @@ class CannotAsk(ToolgateError):
 
     code = "cannot-ask"
     rpc = -32601
+
+
+class AuditFull(ToolgateError):
+    code = "audit-full"
+    rpc = -31031
+    http = 503
 
 
 class Draining(ToolgateError):

@@ -72,6 +72,19 @@ def test_wrong_keys_are_refused_with_the_way_out(run: Run) -> None:
     assert run("keys", "create", "x", "--expires", "soon").exit_code == 2
 
 
+def test_a_key_for_a_team_says_whose_it_is_and_what_is_missing(run: Run, tmp_path: Path) -> None:
+    made = run("keys", "create", "desk", "--team", "support", "--team", "platform")
+    assert "no rule for team support" in made.stderr
+    assert made.stdout.startswith("tg_")
+    assert "platform, support" in run("keys", "list").stdout
+    rules = "version: 1\naccess: {teams: {support: {allow: [docs]}}}\n"
+    (tmp_path / "toolgate.yaml").write_text(rules)
+    ruled = run("keys", "create", "other", "--team", "support", "--json")
+    assert "no rule" not in ruled.stderr
+    assert answered(ruled)["teams"] == ["support"]
+    assert run("keys", "create", "third", "--team", "a,b").exit_code == 1
+
+
 # servers
 
 

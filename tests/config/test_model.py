@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 
 from toolgate.config.load import schema
 from toolgate.config.model import DEFAULT_SOURCES, Document
+from toolgate.model.rate import Rate
 from toolgate.model.server import Http, Stdio
 from toolgate.sources.clients import CLIENTS
 from toolgate.sources.environment import ENVIRONMENT
@@ -102,6 +103,45 @@ def test_a_virtual_server_picks_by_pattern_or_renames() -> None:
 def test_a_pick_that_means_nothing_is_refused(pick: Any) -> None:
     with pytest.raises(ValidationError):
         document(virtual_servers={"v": {"tools": [pick]}})
+
+
+def test_what_bounds_calls_is_read_and_shown_as_it_was_written() -> None:
+    read = document(
+        limits={"principal_rate": "600/minute", "tool_rate": "5/second burst 1", "calls": 7, "cache_bytes": "1MiB"},
+        servers={"a": {"command": "x", "rate": "1/hour", "tool_rates": {"t": "2/day"}, "cache": {"get_*": 60}}},
+        access={"teams": {"support": {"allow": ["docs", "a__*"]}}, "without_team": "nothing"},
+    )
+    assert read.limits.principal_rate == Rate(600, "minute", 600)
+    assert (read.limits.server_rate, read.limits.calls_per_principal) == (None, None)
+    shown = json.loads(read.model_dump_json())
+    assert (shown["limits"]["principal_rate"], shown["limits"]["tool_rate"]) == ("600/minute", "5/second burst 1")
+    assert shown["servers"]["a"]["tool_rates"] == {"t": "2/day"}
+    assert document(limits=shown["limits"], access=shown["access"]).limits == read.limits
+    assert read.access.teams["support"].allow == ("docs", "a__*")
+    defaults = document().limits
+    assert (defaults.principal_rate, defaults.calls, defaults.cache_bytes) == (None, 10_000, 64 * 2**20)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"limits": {"principal_rate": "often"}},
+        {"limits": {"principal_rate": 5}},
+        {"limits": {"principal_rate": "0/minute"}},
+        {"limits": {"calls": 0}},
+        {"limits": {"calls": True}},
+        {"limits": {"cache_bytes": -1}},
+        {"servers": {"a": {"command": "x", "cache": {"t": 0}}}},
+        {"servers": {"a": {"command": "x", "tool_rates": {"t": "1/week"}}}},
+        {"access": {"teams": {"a,b": {"allow": []}}}},
+        {"access": {"teams": {"a": {"allow": [""]}}}},
+        {"access": {"teams": {"a": {}}}},
+        {"access": {"without_team": "some"}},
+    ],
+)
+def test_bounds_that_mean_nothing_are_refused(settings: Any) -> None:
+    with pytest.raises(ValidationError):
+        document(**settings)
 
 
 def test_a_document_can_always_be_shown() -> None:

@@ -11,11 +11,13 @@ async def test_everything_on_the_page_answers_as_it_says(start_gateway: StartGat
     gateway = await start_gateway({"version": 1, "sources": []})
     [name] = await gateway.settled()
     endpoints = re.findall(r"^## `(GET|POST) (\S+)`", page.read_text(), re.MULTILINE)
-    assert len(endpoints) == 6
+    assert len(endpoints) == 12
     for method, path in endpoints:
         async with gateway.session.request(method, gateway.url + path.format(name=name)) as response:
             assert response.status == 200, path
-            if "/api/" in path:
+            if path.endswith(".csv"):
+                assert (await response.text()).startswith("server,name,calls,")
+            elif "/api/" in path:
                 assert await response.json()
     members = re.findall(r"^\| `(\w+)` \|", section(page, "`GET /api/v1/servers/{name}`"), re.MULTILINE)
     assert members == list((await gateway.status())[name])

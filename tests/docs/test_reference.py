@@ -15,7 +15,18 @@ from tests.parts.where import ROOT
 from toolgate.cli.main import COMMANDS
 from toolgate.cli.main import toolgate as command_line
 from toolgate.config import overrides
-from toolgate.config.model import Access, Document, Limits, Pick, ServerEntry, SourceEntry, VirtualServer
+from toolgate.config.model import (
+    Access,
+    Document,
+    Health,
+    Limits,
+    Pick,
+    Record,
+    ServerEntry,
+    SourceEntry,
+    Tracing,
+    VirtualServer,
+)
 from toolgate.errors import ToolgateError
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -36,6 +47,9 @@ def section(page: Path, heading: str) -> str:
         ("`virtual_servers.{name}`", VirtualServer),
         ("`limits`", Limits),
         ("`access`", Access),
+        ("`tracing`", Tracing),
+        ("`record`", Record),
+        ("`health`", Health),
     ],
 )
 def test_every_setting_is_documented_and_no_other(heading: str, model: type[BaseModel]) -> None:

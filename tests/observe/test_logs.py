@@ -41,6 +41,48 @@ def test_a_pipe_gets_one_json_object_a_line() -> None:
     assert "request" not in second
 
 
+def test_what_is_known_of_a_request_stands_in_members_of_its_own() -> None:
+    out = io.StringIO()
+    logs.set_up("info", out)
+    extra = {"principal": "key:1", "server": "time", "called": "now", "outcome": "ok", "ms": 1.5, "trace": "ab" * 16}
+    logging.getLogger("toolgate.calls").info("it ended", extra={**extra, "arguments": "very-secret"})
+    line = json.loads(out.getvalue())
+    assert line["name"] == "now"
+    assert {key: line[key] for key in extra if key != "called"} == {k: v for k, v in extra.items() if k != "called"}
+    assert (line["kind"], line["logger"]) == ("request", "toolgate.calls")
+    assert "very-secret" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("logger", "level", "kind"),
+    [
+        ("toolgate.runtime.stderr", logging.INFO, "server"),
+        ("toolgate.health", logging.INFO, "state"),
+        ("toolgate.upstream.supervisor", logging.WARNING, "state"),
+        ("toolgate.calls", logging.WARNING, "request"),
+        ("toolgate.config", logging.WARNING, "error"),
+        ("toolgate.config", logging.INFO, None),
+    ],
+)
+def test_there_are_four_kinds_of_lines(logger: str, level: int, kind: str | None) -> None:
+    out = io.StringIO()
+    logs.set_up("info", out)
+    logging.getLogger(logger).log(level, "it happened")
+    assert json.loads(out.getvalue()).get("kind") == kind
+
+
+@pytest.mark.parametrize("out", [io.StringIO, Terminal])
+def test_every_line_may_be_redacted(out: type[io.StringIO]) -> None:
+    stream = out()
+    logs.set_up("info", stream, redact=lambda line: line.replace("very-secret", "***"))
+    try:
+        int("very-secret")
+    except ValueError:
+        logging.getLogger("toolgate.room").exception("very-secret", extra={"reason": "very-secret"})
+    assert "***" in stream.getvalue()
+    assert "very-secret" not in stream.getvalue()
+
+
 def test_a_terminal_gets_short_lines() -> None:
     out = Terminal()
     logs.set_up("info", out)

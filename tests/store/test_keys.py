@@ -2,7 +2,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from toolgate.store import migrate
 from toolgate.store.database import Database
 from toolgate.store.keys import ApiKey, Keys
 
@@ -57,3 +59,25 @@ async def test_every_change_raises_the_revision_and_use_does_not(keys: Keys) -> 
 
 def test_a_key_does_not_print_its_digest() -> None:
     assert "ddd" not in repr(key("one", "a" * 8))
+
+
+async def test_the_teams_of_a_key_come_back(keys: Keys) -> None:
+    await keys.add(ApiKey(id="a" * 8, name="one", digest=b"d" * 32, created=1.0, teams=("platform", "support")))
+    await keys.add(key("two", "b" * 8, 2.0))
+    assert [known.teams for known in await keys.all()] == [("platform", "support"), ()]
+
+
+async def test_a_key_that_was_made_before_there_were_teams_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as then:
+        then.setattr(migrate, "HEAD", "0001")
+        before = await Database.open("sqlite", tmp_path)
+        async with before.writing() as connection:
+            await connection.execute(
+                text("INSERT INTO api_keys (id, name, digest, created, revision) VALUES ('a', 'old', x'00', 1, 1)")
+            )
+        await before.close()
+    now = await Database.open("sqlite", tmp_path)
+    assert [(known.name, known.teams) for known in await Keys(now).all()] == [("old", ())]
+    await now.close()

@@ -10,6 +10,7 @@ import msgspec
 
 from toolgate.cli.reachability import Step, reach
 from toolgate.errors import SecretMissing, SignInNeeded, ToolgateError
+from toolgate.http.pool import Pool
 from toolgate.model.secretref import Secret, Template
 from toolgate.model.server import Http, Server, Stdio
 from toolgate.model.tool import Kind
@@ -19,7 +20,7 @@ from toolgate.secrets.resolve import Resolver
 from toolgate.upstream import resolved
 from toolgate.upstream.base import Link
 from toolgate.upstream.launch import StdioLinks
-from toolgate.upstream.reach import HttpLinks, open_session
+from toolgate.upstream.reach import HttpLinks
 from toolgate.upstream.relay import NoNews
 
 __all__ = ["diagnose"]
@@ -53,8 +54,8 @@ async def _url(server: Server, transport: Http, resolve: resolved.Resolve) -> As
         yield step
         if not step.ok:
             return
-    async with open_session() as session:
-        links = HttpLinks(session, resolve, response_bytes=_RESPONSE_BYTES, start_timeout=_ASK)
+    async with Pool() as connections:
+        links = HttpLinks(connections, resolve, response_bytes=_RESPONSE_BYTES, start_timeout=_ASK)
         try:
             link = await links(server, None, NoNews())
         except SignInNeeded as error:

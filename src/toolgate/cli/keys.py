@@ -46,12 +46,17 @@ def keys() -> None:
 )
 @click.argument("name")
 @click.option("--expires", type=Span(), metavar="SPAN", help="How long it works: 12h, 90d, 2w, 1y (default: for ever).")
+@click.option("--team", "teams", multiple=True, metavar="TEAM", help="Whom it is for; may be given several times.")
 @config_option
 @json_option
-def create(name: str, expires: float | None, config: Path | None, as_json: bool) -> None:
+def create(name: str, expires: float | None, teams: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     """Make a key. It is shown this once and kept nowhere; a running gateway knows it within a second."""
     until = time.time() + expires if expires is not None else None
-    key, secret = _with_keys(config, lambda known: api_keys.create(known, name, until))
+    key, secret = _with_keys(config, lambda known: api_keys.create(known, name, until, teams))
+    ruled = Settings(config).document().access.teams
+    for team in key.teams:
+        if team not in ruled:
+            print_note(f"there is no rule for team {team} under `access.teams` yet, so it may call nothing")
     if as_json:
         print_json({**_facts(key), "key": secret.reveal()})
         return
@@ -68,8 +73,19 @@ def list_(config: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"keys": [_facts(key) for key in known]})
         return
-    rows = [(key.id, key.name, _state(key), _day(key.created), _day(key.expires), _day(key.last_used)) for key in known]
-    print_table(("ID", "NAME", "STATE", "CREATED", "EXPIRES", "LAST USED"), rows)
+    rows = [
+        (
+            key.id,
+            key.name,
+            ", ".join(key.teams) or "-",
+            _state(key),
+            _day(key.created),
+            _day(key.expires),
+            _day(key.last_used),
+        )
+        for key in known
+    ]
+    print_table(("ID", "NAME", "TEAMS", "STATE", "CREATED", "EXPIRES", "LAST USED"), rows)
 
 
 @keys.command(epilog="Example:  toolgate keys revoke laptop")
@@ -103,6 +119,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.name,
+        "teams": list(key.teams),
         "state": _state(key),
         "created": key.created,
         "expires": key.expires,

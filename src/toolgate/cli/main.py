@@ -15,6 +15,11 @@ __all__ = ["COMMANDS", "main", "toolgate"]
 COMMANDS: Final[Mapping[str, str]] = {
     "up": "Serve all configured servers on one endpoint.",
     "status": "Show every server and how it is.",
+    "health": "Say whether all is well, for people and for scripts.",
+    "top": "Watch the servers at work.",
+    "usage": "Show who called what, how often, and how it went.",
+    "advice": "Suggest what to prune, cache or mend.",
+    "audit": "Show the last calls: who, what, and how it ended.",
     "tools": "List the tools.",
     "call": "Call a tool.",
     "servers": "Add, remove, show and list servers.",

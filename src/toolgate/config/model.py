@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from toolgate.model.names import is_server_name, server_name
+from toolgate.model.names import is_server_name, is_team_name, server_name
+from toolgate.model.rate import Rate
 from toolgate.model.secretref import MASK, Template
 from toolgate.model.server import DEFAULT_TIMEOUT, Http, Stdio, flaw
 
@@ -26,10 +28,14 @@ __all__ = [
     "DEFAULT_SOURCES",
     "Access",
     "Document",
+    "Health",
     "Limits",
     "Pick",
+    "Record",
     "ServerEntry",
     "SourceEntry",
+    "Team",
+    "Tracing",
     "VirtualServer",
 ]
 
@@ -73,6 +79,15 @@ def _database(value: str) -> str:
     return value
 
 
+def _collector(value: str) -> str:
+    address = urlsplit(value)
+    if address.scheme not in {"http", "https"} or not address.hostname:
+        raise ValueError("should be a URL, such as http://127.0.0.1:4318")
+    if "@" in address.netloc:
+        raise ValueError("holds a password; write it into `headers`")
+    return value
+
+
 def _without_password(url: str) -> str:
     return _USER_INFO.sub(f"://{MASK}@", url)
 
@@ -84,6 +99,18 @@ def _name(value: str) -> str:
             f"the nearest is `{server_name(value)}`"
         )
     return value
+
+
+def _team_name(value: str) -> str:
+    if not is_team_name(value):
+        raise ValueError("a team's name has letters, digits, `.`, `-` and `_`, at most 64 of them")
+    return value
+
+
+def _rate(value: Any) -> Rate:
+    if isinstance(value, Rate):
+        return value
+    return Rate.of(value if isinstance(value, str) else "")
 
 
 def _template(value: Any) -> Template:
@@ -107,7 +134,23 @@ Size = Annotated[
     Field(gt=0),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}),
 ]
+Room = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(ge=0),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}),
+]
+Days = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, le=36_500, allow_inf_nan=False)]
+Count = Annotated[int, BeforeValidator(_not_bool), Field(gt=0)]
+CallRate = Annotated[
+    Rate,
+    PlainValidator(_rate),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["100/minute", "100/minute burst 20"]}),
+]
+Share = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, lt=1, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(_name)]
+TeamName = Annotated[str, AfterValidator(_team_name)]
 # What is written in a definition may hold a secret. It is dumped masked, so that a document can always be shown.
 Text = Annotated[
     Template,
@@ -125,12 +168,31 @@ class _Part(BaseModel):
 
 
 class Limits(_Part):
-    """How large messages may be. Bytes, or text such as 4MiB."""
+    """How large messages may be, how many calls are let in, and how much is kept.
+
+    Sizes are bytes, or text such as 4MiB; rates are text such as `100/minute`, or `100/minute burst 20` where not all
+    may come at once.
+    """
 
     request_bytes: Size = 4 * 2**20
     """The largest request that a client may send."""
     response_bytes: Size = 32 * 2**20
     """The largest answer that a server may give."""
+    principal_rate: CallRate | None = None
+    """How many calls each caller may make."""
+    tool_rate: CallRate | None = None
+    """How many calls each tool takes, of all callers together."""
+    server_rate: CallRate | None = None
+    """How many calls each server takes, of all callers together."""
+    total_rate: CallRate | None = None
+    """How many calls the gateway takes."""
+    calls: Count = 10_000
+    """How many calls may be under way. One that waits for a slow server costs little; more than these would be waiting
+    for the gateway itself."""
+    calls_per_principal: Count | None = None
+    """How many of them may be one caller's."""
+    cache_bytes: Room = 64 * 2**20
+    """How much the results may take that are kept to be given again; 0 keeps none."""
 
 
 class SourceEntry(_Part):
@@ -201,6 +263,14 @@ class ServerEntry(_Part):
     """Seconds that a call may take."""
     tool_timeouts: Mapping[str, Seconds] = Field(default_factory=dict)
     """Seconds that a call of one tool may take, by the tool's own name."""
+    rate: CallRate | None = None
+    """How many calls it takes, of all callers together."""
+    tool_rates: Mapping[str, CallRate] = Field(default_factory=dict)
+    """How many calls one tool takes, by the tool's own name."""
+    cache: Mapping[str, Seconds] = Field(default_factory=dict)
+    """Seconds that a tool's results are good for, by the tool's own name, or by a glob over those tools that say they
+    only read and are idempotent. A name counts before a glob, then the first that fits. A caller gets what the
+    same caller got."""
     disabled: bool = False
     """Leaves this server out, and any of the same name that other sources have."""
 
@@ -267,8 +337,16 @@ class VirtualServer(_Part):
     """Which resources and templates: globs over their URIs."""
 
 
+class Team(_Part):
+    """What a team may call."""
+
+    allow: tuple[Annotated[str, Field(min_length=1)], ...]
+    """Globs over the names on /mcp (`github__search_*`), or names of servers for all that they offer. A resource is
+    named `server__` and its URI."""
+
+
 class Access(_Part):
-    """Who may call."""
+    """Who may call, and what."""
 
     anonymous: Literal["local", "never"] = "local"
     """`local`: programs on this machine need no key while the gateway listens on loopback. `never`: all need one."""
@@ -276,6 +354,45 @@ class Access(_Part):
     """Names that this gateway is reached under, next to its own address (checked against the Host header)."""
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may call, such as https://app.example.com."""
+    teams: Mapping[TeamName, Team] = Field(default_factory=dict)
+    """What the keys of each team may call. A team that is not here may call nothing."""
+    without_team: Literal["everything", "nothing"] = "everything"
+    """What keys of no team may call."""
+
+
+class Tracing(_Part):
+    """Where the traces of calls go, and how many of them are taken."""
+
+    endpoint: Annotated[str, AfterValidator(_collector)] | None = None
+    """An OpenTelemetry collector, or its /v1/traces, over OTLP/HTTP. Without one, trace contexts are only passed on."""
+    ratio: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
+    """The share of calls that is traced where the caller has not decided it."""
+    headers: Texts = Field(default_factory=dict, repr=False)
+    """HTTP headers for the collector. They may hold references to secrets."""
+
+
+class Health(_Part):
+    """How servers are checked, and what is expected of calls."""
+
+    interval: Seconds = 30.0
+    """Seconds between two checks of a server."""
+    availability: Share = 0.999
+    """The share of calls that should be answered."""
+    latency: Seconds = 0.1
+    """Seconds that an answer should take at most; one of the bounds of `toolgate_call_seconds`, or the next above."""
+    fast: Share = 0.99
+    """The share of calls that should be answered within `latency`."""
+
+
+class Record(_Part):
+    """How long is kept what was called."""
+
+    audit_days: Days = 30.0
+    """Days that the record of a call is kept."""
+    audit_rows: Count = 10_000_000
+    """The most records of calls that are kept, of about 250 bytes each; the oldest go first."""
+    usage_days: Days = 400.0
+    """Days that usage is kept: what the calls of an hour add up to."""
 
 
 class Document(_Part):
@@ -296,7 +413,7 @@ class Document(_Part):
     drain: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)] = 10.0
     """Seconds that calls in flight are given when the gateway stops."""
     limits: Limits = Limits()
-    """How large messages may be."""
+    """How large messages may be, and how many calls are let in."""
     sources: tuple[SourceEntry, ...] = tuple(SourceEntry(name=name) for name in DEFAULT_SOURCES)
     """Where servers are found besides `servers`. Earlier wins on a clash of names; the clash is reported."""
     servers: Mapping[Name, ServerEntry] = Field(default_factory=dict)
@@ -304,7 +421,13 @@ class Document(_Part):
     virtual_servers: Mapping[Name, VirtualServer] = Field(default_factory=dict)
     """Virtual servers by name."""
     access: Access = Access()
-    """Who may call."""
+    """Who may call, and what."""
+    tracing: Tracing = Tracing()
+    """Where the traces of calls go."""
+    record: Record = Record()
+    """How long is kept what was called."""
+    health: Health = Health()
+    """How servers are checked, and what is expected of calls."""
 
     @property
     def host(self) -> str:

@@ -14,7 +14,7 @@ __all__ = ["apply", "misspelt", "variables"]
 PREFIX: Final = "TOOLGATE_"
 _LISTS: Final = frozenset({"sources", "allowed_hosts", "allowed_origins"})
 # A version that could be overridden would not say how the file is to be read; the maps have no single value.
-_ONLY_IN_FILE: Final = frozenset({"version", "servers", "virtual_servers"})
+_ONLY_IN_FILE: Final = frozenset({"version", "servers", "virtual_servers", "teams", "headers"})
 
 
 def variables() -> dict[str, Location]:
@@ -25,7 +25,8 @@ def variables() -> dict[str, Location]:
             continue
         group = info.annotation
         if isinstance(group, type) and issubclass(group, BaseModel):
-            found |= {f"{PREFIX}{name}__{member}".upper(): (name, member) for member in group.model_fields}
+            members = group.model_fields.keys() - _ONLY_IN_FILE
+            found |= {f"{PREFIX}{name}__{member}".upper(): (name, member) for member in sorted(members)}
         else:
             found[f"{PREFIX}{name}".upper()] = (name,)
     return found

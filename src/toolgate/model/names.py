@@ -7,13 +7,14 @@ import re
 from hashlib import blake2b
 from typing import Final
 
-__all__ = ["MAX_EXPOSED", "MAX_SERVER", "SEPARATOR", "exposed_name", "is_server_name", "server_name"]
+__all__ = ["MAX_EXPOSED", "MAX_SERVER", "SEPARATOR", "exposed_name", "is_server_name", "is_team_name", "server_name"]
 
 SEPARATOR: Final = "__"
 MAX_EXPOSED: Final = 64  # what the large model providers accept as the name of a function
 MAX_SERVER: Final = 32
 
 _SERVER: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9-])?")
+_TEAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -29,6 +30,11 @@ def server_name(label: str) -> str:
     if is_server_name(name):
         return name
     return f"{name[: MAX_SERVER - 9].rstrip('-_') or 'server'}-{_digest(label)}"
+
+
+def is_team_name(name: str) -> bool:
+    """Letters, digits, `.`, `_`, `-`; at most 64. No comma, which stands between the teams of a key."""
+    return _TEAM.fullmatch(name) is not None
 
 
 def exposed_name(server: str, name: str, *, distinct: bool = False) -> str:

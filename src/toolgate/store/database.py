@@ -31,7 +31,6 @@ class Database:
         self.place = place
         """The file, or the address without its password."""
         self._engine = engine
-        self._writer = engine.execution_options(writing=True)
 
     @classmethod
     async def open(cls, url: str, state: Path) -> Self:
@@ -65,11 +64,12 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, patience: float = _BUSY) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: on SQLite it holds the write lock from its first moment, because one that takes
-        it half-way fails at once where another has written meanwhile."""
+        it half-way fails at once where another has written meanwhile. `patience` is how many seconds it waits for that
+        lock. It should not be cancelled meanwhile: the driver hears of it only after that."""
         with _Explained(self.place):
-            async with self._writer.begin() as connection:
+            async with self._engine.execution_options(patience=patience).begin() as connection:
                 yield connection
 
     async def close(self) -> None:
@@ -151,8 +151,12 @@ def _on_connect(connection: Any, _: object) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    patience = connection.get_execution_options().get("patience")
+    if patience is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _prepare_file(file: Path) -> None:

@@ -23,6 +23,8 @@ class ApiKey:
     expires: float | None = None
     revoked: float | None = None
     last_used: float | None = None
+    teams: tuple[str, ...] = ()
+    """In alphabetical order; none has a comma."""
 
     def is_live(self, now: float) -> bool:
         return self.revoked is None and (self.expires is None or now < self.expires)
@@ -36,7 +38,7 @@ class Keys:
 
     async def add(self, key: ApiKey) -> bool:
         """False where a key that is not revoked has the name already."""
-        values = {name: getattr(key, name) for name in ApiKey.__slots__}
+        values = {name: getattr(key, name) for name in ApiKey.__slots__} | {"teams": ",".join(key.teams)}
         try:
             async with self._database.writing() as connection:
                 await connection.execute(insert(api_keys).values(**values, revision=1))
@@ -73,4 +75,5 @@ class Keys:
 
 
 def _key(row: Any) -> ApiKey:
-    return ApiKey(**{name: row[name] for name in ApiKey.__slots__})
+    values = {name: row[name] for name in ApiKey.__slots__}
+    return ApiKey(**values | {"teams": tuple(filter(None, row["teams"].split(",")))})

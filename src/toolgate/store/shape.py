@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 __all__ = ["HEAD", "is_current"]
 
-HEAD: Final = "0001"
+HEAD: Final = "0004"
 """The newest revision under `migrations/versions`."""
 
 
