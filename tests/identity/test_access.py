@@ -7,8 +7,8 @@ from toolgate.model.principal import LOCAL, Principal
 KEY = Principal("key:abc", "laptop")
 
 
-def keys(token: str) -> Principal:
-    if token == "tg_right":
+def keys(token: bytes) -> Principal:
+    if token == b"tg_right":
         return KEY
     raise Unauthenticated("unknown")
 
@@ -22,23 +22,23 @@ def test_no_header_is_this_machine_where_that_is_allowed() -> None:
 
 @pytest.mark.parametrize("header", ["Bearer tg_right", "bearer tg_right", " BEARER   tg_right "])
 def test_a_key_is_its_principal(header: str) -> None:
-    assert Access(keys, anonymous=False).principal(header) is KEY
+    assert Access(keys, anonymous=False).principal(header.encode()) is KEY
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic dXM=", "tg_right", "Bearer tg_wrong", "Bearer é"])
 @pytest.mark.parametrize("anonymous", [True, False])
 def test_a_wrong_key_is_told_even_where_none_is_needed(header: str, anonymous: bool) -> None:
     with pytest.raises(Unauthenticated):
-        Access(keys, anonymous=anonymous, token="control").principal(header)
+        Access(keys, anonymous=anonymous, token="control").principal(header.encode())
 
 
 def test_the_token_of_this_run_is_this_machine() -> None:
-    assert Access(keys, anonymous=False, token="control").principal("Bearer control") is LOCAL
+    assert Access(keys, anonymous=False, token="control").principal(b"Bearer control") is LOCAL
 
 
 def test_an_empty_token_lets_nobody_in() -> None:
     with pytest.raises(Unauthenticated):
-        Access(keys, anonymous=False, token="").principal("Bearer ")
+        Access(keys, anonymous=False, token="").principal(b"Bearer ")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from toolgate.catalog.build import (
     virtual_endpoint,
     virtual_server,
 )
+from toolgate.catalog.permitted import Permissions
 from toolgate.catalog.snapshot import Snapshot, View
 from toolgate.catalog.virtual import Bundle
+from toolgate.model.principal import Principal
 from toolgate.model.tool import Catalogue, Kind
 
 __all__ = ["Catalog", "Changes"]
@@ -22,7 +24,8 @@ Changes = Mapping[str, frozenset[Kind]]
 
 
 class Catalog:
-    """Holds `current`. Servers that are down stay in it with their last good catalogue."""
+    """Holds `current`, and what of it each caller is shown. Servers that are down stay in it with their last good
+    catalogue."""
 
     def __init__(self) -> None:
         self._order: tuple[str, ...] = ()
@@ -30,6 +33,7 @@ class Catalog:
         self._servers: dict[str, ServerViews] = {}
         self._subscribers: set[Callable[[Changes], None]] = set()
         self._rebuild: asyncio.Handle | None = None
+        self.permissions = Permissions()
         self.current = self._build(0)
 
     def configure(self, servers: Sequence[str], bundles: Sequence[Bundle] = ()) -> None:
@@ -47,6 +51,16 @@ class Catalog:
         self._servers[server] = ServerViews(server, catalogue)
         if self._rebuild is None:
             self._rebuild = asyncio.get_running_loop().call_soon(self._swap)
+
+    def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
+        """What this caller is shown at the endpoint. Raises `KeyError` where there is none."""
+        return self.permissions.view(snapshot, endpoint, principal)
+
+    def shown_otherwise(self) -> None:
+        """The permissions changed: any list may read differently for somebody."""
+        changes = dict.fromkeys(self.current.views, frozenset(Kind))
+        for changed in tuple(self._subscribers):
+            changed(changes)
 
     def is_unread(self, server: str) -> bool:
         """Whether nothing is known of what it offers."""

@@ -13,12 +13,14 @@ __all__ = ["EMPTY", "Entry", "Listing", "Route", "Snapshot", "View"]
 class Route:
     """Where an exposed name leads: the server, what the server itself calls the thing, and how it listed it.
 
-    `raw` is empty for a resource that is reached without having been listed.
+    `raw` is empty for a resource that is reached without having been listed. `memo` is what stages worked out about it,
+    by the name of the stage: it is made anew with the route when its server's catalogue changes.
     """
 
     server: str
     name: str
     raw: bytes = field(default=b"", repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Entry(NamedTuple):

@@ -16,24 +16,24 @@ _HINT: Final = "send `Authorization: Bearer tg_…`; `toolgate keys create NAME`
 class Access:
     """Turns an `Authorization` header into a principal."""
 
-    def __init__(self, keys: Callable[[str], Principal], *, anonymous: bool, token: str = "") -> None:
+    def __init__(self, keys: Callable[[bytes], Principal], *, anonymous: bool, token: str = "") -> None:
         """`keys` knows API keys. `token` is what this run of the gateway gave to the programs of its own user."""
         self._keys = keys
         self._token = token.encode()
         self.anonymous = anonymous
 
-    def principal(self, authorization: str | None) -> Principal:
+    def principal(self, authorization: bytes | None) -> Principal:
         """Raises `Unauthenticated`, also where callers without a key are let in: one that sends a wrong key has to be
         told so, not to find itself to be somebody else."""
         if authorization is None:
             if self.anonymous:
                 return LOCAL
             raise Unauthenticated("this gateway asks for a key", hint=_HINT)
-        scheme, _, token = authorization.strip().partition(" ")
+        scheme, _, token = authorization.strip().partition(b" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not token:
+        if scheme.lower() != b"bearer" or not token:
             raise Unauthenticated("the Authorization header is not `Bearer` and a key", hint=_HINT)
-        if self._token and compare_digest(token.encode("utf-8", "surrogatepass"), self._token):
+        if self._token and compare_digest(token, self._token):
             return LOCAL
         return self._keys(token)
 

@@ -1,20 +1,20 @@
 """API keys: `tg_` + 8 characters that name the key + `_` + 43 that are secret. Only a hash of the whole is kept."""
 
-import re
 import secrets
 import string
 import time
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
 from toolgate.errors import ToolgateError
+from toolgate.model.names import is_team_name
 from toolgate.model.secretref import Secret
 from toolgate.store.keys import ApiKey, Keys
 
-__all__ = ["KeyRefusedError", "create", "digest_of", "public_id", "revoke"]
+__all__ = ["KeyRefusedError", "create", "digest_of", "revoke"]
 
 _ALPHABET: Final = string.ascii_lowercase + string.digits
-_KEY: Final = re.compile(r"tg_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")
 _MAX_NAME: Final = 64
 
 
@@ -25,7 +25,9 @@ class KeyRefusedError(ToolgateError):
     http = 400
 
 
-async def create(keys: Keys, name: str, expires: float | None = None) -> tuple[ApiKey, Secret]:
+async def create(
+    keys: Keys, name: str, expires: float | None = None, teams: Iterable[str] = ()
+) -> tuple[ApiKey, Secret]:
     """A new key, stored; and its text, which is nowhere kept. `expires` is in seconds since the epoch."""
     now = time.time()
     name = name.strip()
@@ -33,9 +35,14 @@ async def create(keys: Keys, name: str, expires: float | None = None) -> tuple[A
         raise KeyRefusedError(f"a key's name has 1 to {_MAX_NAME} printable characters", hint="e.g. where it is used")
     if expires is not None and expires <= now:
         raise KeyRefusedError("the key would have expired already", hint="name a moment in the future, e.g. 90d")
+    teams = tuple(sorted(set(teams)))
+    if wrong := [team for team in teams if not is_team_name(team)]:
+        raise KeyRefusedError(
+            f"{wrong[0]!r} is no name of a team", hint="it has letters, digits, `.`, `-` and `_`, at most 64 of them"
+        )
     public = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     text = f"tg_{public}_{secrets.token_urlsafe(32)}"
-    key = ApiKey(id=public, name=name, digest=digest_of(text), created=now, expires=expires)
+    key = ApiKey(id=public, name=name, digest=digest_of(text.encode()), created=now, expires=expires, teams=teams)
     if await keys.add(key):
         return key, Secret(text)
     raise KeyRefusedError(
@@ -50,12 +57,6 @@ async def revoke(keys: Keys, name: str) -> list[ApiKey]:
     raise KeyRefusedError(f"there is no key {name} that is not revoked", hint="`toolgate keys list` shows them")
 
 
-def public_id(text: str) -> str | None:
-    """The part of a key that names it; None for what is not a key."""
-    match = _KEY.fullmatch(text)
-    return match[1] if match else None
-
-
-def digest_of(text: str) -> bytes:
+def digest_of(key: bytes) -> bytes:
     """Without salt and in one round: there are 256 random bits in it, which nobody guesses."""
-    return sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return sha256(key).digest()

@@ -1,10 +1,12 @@
 """A call on its way, and what comes back."""
 
-from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
+
+import msgspec
 
 from toolgate.catalog.snapshot import Route, Snapshot
 from toolgate.model.principal import Principal
+from toolgate.observe.tracing import UNTRACED, Context
 from toolgate.protocol.envelope import Fields
 from toolgate.protocol.eras import Era
 
@@ -26,13 +28,12 @@ class Channel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One routed request. Immutable; it holds the snapshot that it started with.
 
     `params` is the client's `params`, decoded one level, with the client's own name in it; `route.name` is what the
     server calls the thing. `meta` is `params._meta`, decoded one level. `timeout` is in seconds. `capabilities` are the
-    client's, as JSON: what it did not declare is never asked of it.
+    client's, as JSON: what it did not declare is never asked of it. `size` is that of the request in bytes.
     """
 
     id: str
@@ -48,15 +49,17 @@ class Call:
     timeout: float
     log_level: str | None = None
     capabilities: bytes = b"{}"
-    headers: tuple[tuple[str, str], ...] = field(default=())
+    size: int = 0
+    trace: Context = UNTRACED
 
     def with_(self, **changes: object) -> Self:
-        return replace(self, **changes)  # type: ignore[arg-type]  # checked by replace itself
+        return msgspec.structs.replace(self, **changes)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The JSON of a `result` or of an `error`, as bytes, in the shape of the era of the call."""
+class Reply(msgspec.Struct, frozen=True):
+    """The JSON of a `result` or of an `error`, as bytes, in the shape of the era of the call. `cached`: the server was
+    not asked for it."""
 
     payload: bytes
     is_error: bool = False
+    cached: bool = False

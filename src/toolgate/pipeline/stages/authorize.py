@@ -1,0 +1,50 @@
+"""May this caller call this."""
+
+from typing import Final
+
+from toolgate.catalog.permitted import Permissions
+from toolgate.config.model import Document
+from toolgate.errors import Forbidden
+from toolgate.model.names import exposed_name
+from toolgate.pipeline.call import Call, Reply
+from toolgate.pipeline.stage import Proceed
+from toolgate.policy.teams import Decision, Rules
+
+__all__ = ["Authorize"]
+
+_HINT: Final = "ask for the rule to be widened, or use the key of a team that may"
+
+
+class Authorize:
+    """`permissions` are those that lists are shown by, so that what is listed can be called."""
+
+    def __init__(self, permissions: Permissions, document: Document) -> None:
+        self._permissions = permissions
+        self.configure(document)
+
+    def configure(self, document: Document) -> bool:
+        """Rules that hold from now on. The answer says whether they differ from those before: then lists do too."""
+        access = document.access
+        teams = {name: team.allow for name, team in access.teams.items()}
+        return self._permissions.configure(Rules(teams, everything=access.without_team == "everything"))
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Reply:
+        """Raises `Forbidden`, which names the team and the rule."""
+        permissions = self._permissions
+        if permissions.rules.covers(call.principal):
+            decision = permissions.decide(call.principal, call.method, call.route)
+            if not decision.allowed:
+                raise _refused(call, decision)
+        return await proceed(call)
+
+
+def _refused(call: Call, decision: Decision) -> Forbidden:
+    principal, route = call.principal, call.route
+    who = f"{principal.name!r} ({', '.join(principal.teams) or 'no team'})"
+    name = exposed_name(route.server, route.name) if call.method in {"tools/call", "prompts/get"} else route.name
+    return Forbidden(
+        f"{who} may not call {name!r} of server {route.server!r}: {decision.reason}",
+        hint=_HINT,
+        server=route.server,
+        teams=list(principal.teams),
+    )

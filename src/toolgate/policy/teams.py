@@ -1,0 +1,102 @@
+"""What a team may call. Pure: the rules are data, a decision is worked out of its arguments."""
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import translate
+from typing import Final, NamedTuple
+
+from toolgate.model.names import SEPARATOR, exposed_name
+from toolgate.model.principal import LOCAL, Principal
+
+__all__ = ["Decision", "Rules"]
+
+_WILD: Final = re.compile(r"[*?\[]")
+# What is called by these has a name in a list; what other methods name is not a thing of the catalogue.
+_LISTED: Final = frozenset(
+    {
+        "tools/call",
+        "prompts/get",
+        "resources/read",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "completion/complete",
+    }
+)
+
+
+class Decision(NamedTuple):
+    """`reason` names the team and the rule, for the one who is refused."""
+
+    allowed: bool
+    reason: str = ""
+
+
+_ALLOWED: Final = Decision(True)
+
+
+class Rules:
+    """`teams` are globs by team, over `server__name` and over `server` for all of a server; for a resource the name is
+    its URI. A caller of several teams may call what any of them may. `everything`: callers of no team may call all."""
+
+    def __init__(self, teams: Mapping[str, Sequence[str]], *, everything: bool = True) -> None:
+        self._globs = {team: _any(allow) for team, allow in teams.items()}
+        self._allow = {team: tuple(allow) for team, allow in teams.items()}
+        self._everything = everything
+
+    def covers(self, principal: Principal) -> bool:
+        """Whether there is anything to decide for this caller."""
+        return bool(principal.teams) or not (self._everything or principal.id == LOCAL.id)
+
+    def decide(self, principal: Principal, action: str, server: str, name: str) -> Decision:
+        """Whether the caller may do `action` (a method of MCP) with what this server calls `name`. Methods of
+        extensions are for those who may call anything of the server."""
+        if not self.covers(principal):
+            return _ALLOWED
+        if not principal.teams:
+            return Decision(False, "`access.without_team` lets only keys of a team call anything")
+        if action in _LISTED:
+            allowed = self._may_call(principal.teams, server, name)
+        else:
+            allowed = self.reaches(principal, server)
+        return _ALLOWED if allowed else Decision(False, self._why_not(principal.teams))
+
+    def reaches(self, principal: Principal, server: str) -> bool:
+        """Whether a rule could allow anything of the server."""
+        if not self.covers(principal):
+            return True
+        return any(_may_name(glob, server) for team in principal.teams for glob in self._allow.get(team, ()))
+
+    def _may_call(self, teams: Sequence[str], server: str, name: str) -> bool:
+        # A name that is too long for /mcp is shown shortened there; rules may be written with either.
+        names = {server, f"{server}{SEPARATOR}{name}", exposed_name(server, name)}
+        return any(
+            glob.match(candidate)
+            for team in teams
+            if (glob := self._globs.get(team)) is not None
+            for candidate in names
+        )
+
+    def _why_not(self, teams: Sequence[str]) -> str:
+        known = [team for team in teams if team in self._globs]
+        if not known:
+            return f"there is no rule for team {' or '.join(teams)} under `access.teams`"
+        return f"no rule in {' or '.join(f'`access.teams.{team}.allow`' for team in known)} names it"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rules) and (self._allow, self._everything) == (other._allow, other._everything)
+
+    def __hash__(self) -> int:
+        return hash((tuple(self._allow.items()), self._everything))
+
+
+def _any(globs: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(glob) for glob in globs) or r"(?!)")
+
+
+def _may_name(glob: str, server: str) -> bool:
+    """Whether there could be a thing of the server that the glob matches, or it is the server itself."""
+    start = server + SEPARATOR
+    literal = _WILD.split(glob, maxsplit=1)[0]
+    if literal == glob:
+        return glob == server or glob.startswith(start)
+    return start.startswith(literal) or literal.startswith(start)
