@@ -1,5 +1,6 @@
 # make up      serve the MCP servers of this machine        make test    everything the tests need, and the tests
-# make check   style, types, layers                          make bench   measurements, with the direct call beside
+# make check   style, types, layers                          make bench   measurements, with what they are compared with
+# make soak    load, with everything going wrong around it
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PARTS := .parts/npm/.ready .parts/servers/.ready .parts/mcp1/.ready .parts/conformance/.ready
 
-.PHONY: up test check bench docs conformance fuzz clean parts
+.PHONY: up test check bench soak docs conformance fuzz clean parts
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.installed
@@ -28,6 +29,9 @@ check: $(VENV)/.dev .parts/mcp1/.ready
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench $(ARGS)
 
+soak: $(VENV)/.dev
+	@$(BIN)/python -m bench.soak $(ARGS)
+
 docs: $(VENV)/.dev
 	@$(BIN)/pytest tests/docs $(ARGS)
 
@@ -37,7 +41,7 @@ conformance: $(VENV)/.dev .parts/conformance/.ready
 # Ten CPU minutes of other dice each time; a failure names its seed. pytest would keep every line that is logged.
 fuzz: $(VENV)/.dev
 	@TOOLGATE_FUZZ_SECONDS=$(or $(TOOLGATE_FUZZ_SECONDS),600) \
-		TOOLGATE_FUZZ_SEED=$(or $(TOOLGATE_FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest -p no:logging tests/fuzz $(ARGS)
+		TOOLGATE_FUZZ_SEED=$(or $(TOOLGATE_FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest tests/fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV) .parts dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \

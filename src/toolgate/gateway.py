@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import Any, Final, Self
 
 from toolgate.catalog.memory import CatalogueMemory
 from toolgate.catalog.refresh import Catalog
-from toolgate.catalog.snapshot import Route, Snapshot
+from toolgate.catalog.snapshot import Route, Snapshot, View
 from toolgate.catalog.virtual import Bundle, Pick
 from toolgate.config.load import Loaded
 from toolgate.config.model import Document
 from toolgate.control.app import Control
+from toolgate.control.records import Records
 from toolgate.control.report import entry
-from toolgate.errors import ServerUnavailable
+from toolgate.errors import ServerUnavailable, ToolgateError
 from toolgate.identity.access import Access, allows_anonymous, check_listen
 from toolgate.identity.authenticate import Authenticator
 from toolgate.inbound.announce import Announcer
@@ -29,17 +30,28 @@ from toolgate.inbound.parking import Parking
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.sessions import Sessions
 from toolgate.inbound.updates import Heard, Updates
+from toolgate.model.principal import Principal
 from toolgate.model.secretref import Secret, Template
 from toolgate.model.server import DEFAULT_TIMEOUT, Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue, Kind
-from toolgate.pipeline.build import pipeline
+from toolgate.observe.metrics import Reading
+from toolgate.observe.spans import Trace
+from toolgate.pipeline.build import pipeline, stages
 from toolgate.pipeline.call import Call, Reply
+from toolgate.pipeline.stages.authorize import Authorize
+from toolgate.pipeline.stages.cache import Cache
+from toolgate.pipeline.stages.limit import Limit
+from toolgate.pipeline.stages.record import Record
+from toolgate.policy.buckets import LocalBuckets
 from toolgate.protocol.eras import Era
+from toolgate.protocol.results import error_code
 from toolgate.secrets.child_environment import child_environment
 from toolgate.store.database import Database
 from toolgate.store.folder import private_key
 from toolgate.upstream.base import Status
 from toolgate.upstream.pool import Pool
+from toolgate.upstream.shared import SharedUpstream
+from toolgate.watching import Watching
 
 __all__ = ["DEMO", "Gateway"]
 
@@ -88,6 +100,7 @@ class Gateway:
         key = await asyncio.to_thread(private_key, state)
         memory = await CatalogueMemory.open(database)
         self._stack.push_async_callback(memory.close)
+        self._watching = await Watching.open(document, database, self._catalog, self._resolve, self._stack)
         self._pool = Pool(
             self._resolve,
             memory,
@@ -103,24 +116,44 @@ class Gateway:
         parking = Parking(key)
         self._stack.callback(parking.close)
         access = Access(keys, anonymous=allows_anonymous(host, document.access.anonymous), token=token)
-        answers = Answers(pipeline(self._send), self, parking)
-        limit = document.limits.request_bytes
+        self._authorize = Authorize(self._catalog.permissions, document)
+        self._limit = Limit(LocalBuckets(), document)
+        self._cache = Cache(document)
+        record = Record(self._watching.recorder)
+        road = pipeline(self._send, stages(record, self._authorize, self._limit, self._cache))
+        answers = Answers(road, self, parking, self._watching.tracer)
         updates = Updates(self, self._sessions)
-        mcp = StreamableHttp(self._catalog, answers, self._sessions, self._announcer, updates, limit)
+        mcp = StreamableHttp(self._catalog, answers, self._sessions, self._announcer, updates)
+        sse = HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer)
+        gauges: dict[str, Callable[[], Reading]] = {
+            "toolgate_calls_parked": lambda: len(parking),
+            "toolgate_sessions": lambda: len(self._sessions),
+            "toolgate_streams_open": lambda: self._announcer.streams + len(sse),
+        }
+        health = self._watching.watch(self._pool, document, gauges, self._stack)
+        records = Records(self._watching.recorder, database, lambda: self._catalog.current)
         self.app = App(
             mcp,
-            HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer, limit),
-            Control(self),
+            sse,
+            Control(self, health=health, records=records),
+            self._watching.exposition,
             hosts=Hosts(host, document.access.allowed_hosts, document.access.allowed_origins),
             authenticate=access.principal,
             ready=lambda: not self._draining.is_set(),
+            request_bytes=document.limits.request_bytes,
         )
 
     async def _apply(self, loaded: Loaded) -> None:
         """Swap: what is routable first, then what runs."""
         self.loaded = loaded
         servers = loaded.servers or (DEMO,)
+        self._limit.configure(loaded.document)
+        self._cache.configure(loaded.document)
+        permitted = self._authorize.configure(loaded.document)
+        self._watching.keep(server.name for server in servers)
         self._catalog.configure([server.name for server in servers], _bundles(loaded.document))
+        if permitted:
+            self._catalog.shown_otherwise()
         await self._pool.apply(servers)
         self._changed()
 
@@ -164,10 +197,12 @@ class Gateway:
     # What the pool tells (upstream.base.Events)
 
     def catalogue(self, server: str, catalogue: Catalogue) -> None:
+        self._cache.forget(server)
         self._catalog.learn(server, catalogue)
         self._changed()
 
     def state(self, status: Status) -> None:
+        self._watching.state(status)
         self._changed()
 
     # The way to single resources (inbound.updates.Subscribing)
@@ -185,13 +220,28 @@ class Gateway:
 
     # The end of the road
 
-    async def _send(self, call: Call) -> Reply:
+    def _send(self, call: Call) -> Awaitable[Reply]:
         upstream = self._pool.get(call.route.server)
         if upstream is None:
             raise ServerUnavailable(
                 f"server {call.route.server!r} was removed from the configuration", server=call.route.server
             )
-        return await upstream.send(call)
+        return self._traced(upstream, call) if call.trace.sampled else upstream.send(call)
+
+    async def _traced(self, upstream: SharedUpstream, call: Call) -> Reply:
+        if not isinstance(call.trace, Trace):
+            return await upstream.send(call)
+        is_child = isinstance(upstream.server.transport, Stdio)
+        call.trace.upstream(upstream.status.version, "pipe" if is_child else "tcp")
+        try:
+            reply = await upstream.send(call)
+        except ToolgateError as error:
+            call.trace.answered(error.code)
+            raise
+        code = error_code(reply.payload) if reply.is_error else None
+        call.trace.answered("error" if reply.is_error else "ok", code)
+        call.trace.group("answer")
+        return reply
 
     # What has to be known of servers to call them (inbound.answers.Servers)
 
@@ -202,6 +252,9 @@ class Gateway:
     def era(self, route: Route) -> Era | None:
         upstream = self._pool.get(route.server)
         return upstream.known_era if upstream is not None else None
+
+    def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
+        return self._catalog.view(snapshot, endpoint, principal)
 
     async def read(self, servers: Sequence[str]) -> Snapshot | None:
         unread = [self._pool.get(name) for name in servers if self._catalog.is_unread(name)]

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from tests.inbound.conftest import Servers, authenticate, items, no_control
+from tests.inbound.conftest import Servers, authenticate, items, no_control, no_metrics
 from toolgate.catalog.refresh import Catalog
-from toolgate.catalog.snapshot import Route, Snapshot
+from toolgate.catalog.snapshot import Route, Snapshot, View
 from toolgate.errors import CannotAsk
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
@@ -20,7 +20,7 @@ from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.serve import serve
 from toolgate.inbound.sessions import Sessions
 from toolgate.inbound.updates import Updates
-from toolgate.model.principal import LOCAL
+from toolgate.model.principal import LOCAL, Principal
 from toolgate.model.tool import Catalogue, Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.envelope import notification
@@ -56,6 +56,9 @@ class Front:
 
     def era(self, route: Route) -> Era | None:
         return Era.LEGACY
+
+    def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
+        return self._catalog.view(snapshot, endpoint, principal)
 
     async def read(self, servers: Sequence[str]) -> Snapshot | None:
         return None
@@ -93,16 +96,18 @@ async def fuzzed_front() -> AsyncIterator[Front]:
     front = Front(catalog, sessions)
     answers = Answers(front.proceed, front, Parking(b"k" * 32, patience=_PATIENCE))
 
-    mcp = StreamableHttp(catalog, answers, sessions, announcer, Updates(servers, sessions), LIMIT)
+    mcp = StreamableHttp(catalog, answers, sessions, announcer, Updates(servers, sessions))
 
     class Gateway:
         app = App(
             mcp,
-            HttpSse(catalog, sessions, mcp.legacy, mcp.in_session, announcer, LIMIT),
+            HttpSse(catalog, sessions, mcp.legacy, mcp.in_session, announcer),
             no_control,
+            no_metrics,
             hosts=Hosts("127.0.0.1"),
             authenticate=authenticate,
             ready=lambda: not draining.is_set(),
+            request_bytes=LIMIT,
         )
 
         def drain(self) -> None:

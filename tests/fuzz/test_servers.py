@@ -4,12 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
-import aiohttp
 import pytest
+from msgspec.structs import replace
 from yarl import URL
 
 from tests.fuzz.budget import Turn, turns
@@ -17,6 +16,7 @@ from tests.fuzz.dice import battered, bent, chopped, written
 from tests.fuzz.watch import ANSWERS_WITHIN, Watch, watching
 from tests.upstream.conftest import make_call
 from toolgate.errors import ToolgateError
+from toolgate.http.pool import Pool
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
 from toolgate.upstream.endpoint import Endpoint
@@ -181,11 +181,11 @@ async def odd(watch: Watch) -> AsyncIterator[_Odd]:
 @turns("endpoint")
 async def test_odd_answers_over_http_end_each_call(odd: _Odd, watch: Watch, turn: Turn) -> None:
     url = URL(f"http://127.0.0.1:{odd.port}/mcp")
-    async with aiohttp.ClientSession(auto_decompress=False) as http:
+    async with Pool() as connections:
         for rng in turn.dice():
             odd.pieces = chopped(_answer(rng), rng)
             era = rng.choice((Era.MODERN, Era.LEGACY))
-            endpoint = Endpoint("odd", Address(url, str(url.origin()), {}), http, str, _LIMIT)
+            endpoint = Endpoint("odd", Address(url, str(url.origin()), {}), connections, str, _LIMIT)
             contact = Contact(Hello(era, "2025-11-25", StdioLink("odd", 1, str, NoNews()).catalogue_head), "session")
             link = HttpLink(endpoint, contact, NoNews())
             await _ends(asyncio.create_task(link.send(call(rng))), (str(turn), b"".join(odd.pieces)[:2_000]))

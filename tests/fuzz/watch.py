@@ -61,6 +61,9 @@ async def watching() -> AsyncIterator[Watch]:
     listener = _Listener(watch.complaints)
     tasks, descriptors = asyncio.all_tasks(), watch.descriptors()
     logging.getLogger().addHandler(listener)
+    ours = logging.getLogger("toolgate")
+    level = ours.level
+    ours.setLevel(logging.ERROR)  # what is captured of warnings is kept, and there are very many
     loop.set_exception_handler(lambda _, context: watch.complaints.append(repr(context)))
     try:
         yield watch
@@ -70,6 +73,7 @@ async def watching() -> AsyncIterator[Watch]:
         watch.assert_no_growth()
     finally:
         loop.set_exception_handler(None)
+        ours.setLevel(level)
         logging.getLogger().removeHandler(listener)
 
 

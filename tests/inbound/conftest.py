@@ -11,8 +11,9 @@ import aiohttp
 import pytest
 
 from toolgate.catalog.refresh import Catalog
-from toolgate.catalog.snapshot import Route, Snapshot
+from toolgate.catalog.snapshot import Route, Snapshot, View
 from toolgate.errors import NotFound, Unauthenticated
+from toolgate.http.asgi import Receive, Scope, Send
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
 from toolgate.inbound.app import App
@@ -23,7 +24,6 @@ from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.serve import serve
 from toolgate.inbound.sessions import Sessions
 from toolgate.inbound.updates import Heard, Updates
-from toolgate.inbound.wire import Receive, Scope, Send
 from toolgate.model.principal import LOCAL, Principal
 from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.pipeline.call import Call, Reply
@@ -107,6 +107,9 @@ class Front:
     def era(self, route: Route) -> Era | None:
         return self.server_era
 
+    def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
+        return self.catalog.view(snapshot, endpoint, principal)
+
     async def read(self, servers: Sequence[str]) -> Snapshot | None:
         if self.arriving is None:
             return None
@@ -155,17 +158,21 @@ class Front:
         return {"Mcp-Session-Id": session, "MCP-Protocol-Version": result["protocolVersion"]}
 
 
+async def no_metrics(accept: str) -> tuple[bytes, str]:
+    return b"", "text/plain"
+
+
 async def no_control(scope: Scope, receive: Receive, send: Send) -> None:
     raise NotFound("no control here")
 
 
-def authenticate(header: str | None) -> Principal:
+def authenticate(header: bytes | None) -> Principal:
     """Anonymous is local; `Bearer NAME` is the key NAME; anything else is refused."""
     if header is None:
         return LOCAL
-    if not header.startswith("Bearer ") or header == "Bearer wrong":
+    if not header.startswith(b"Bearer ") or header == b"Bearer wrong":
         raise Unauthenticated("unknown key")
-    return Principal("key:" + header.removeprefix("Bearer "), "somebody")
+    return Principal("key:" + header.decode("latin-1").removeprefix("Bearer "), "somebody")
 
 
 @pytest.fixture
@@ -193,14 +200,16 @@ async def front() -> AsyncIterator[Front]:
         answers = Answers(made.proceed, made, made.parking)
 
         class Gateway:
-            mcp = StreamableHttp(catalog, answers, sessions, announcer, Updates(servers, sessions), 10_000)
+            mcp = StreamableHttp(catalog, answers, sessions, announcer, Updates(servers, sessions))
             app = App(
                 mcp,
-                HttpSse(catalog, sessions, mcp.legacy, mcp.in_session, announcer, 10_000),
+                HttpSse(catalog, sessions, mcp.legacy, mcp.in_session, announcer),
                 no_control,
+                no_metrics,
                 hosts=Hosts("127.0.0.1", (), ("https://allowed.example",)),
                 authenticate=authenticate,
                 ready=lambda: not draining.is_set(),
+                request_bytes=10_000,
             )
 
             def drain(self) -> None:

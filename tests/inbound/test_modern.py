@@ -187,7 +187,9 @@ async def test_a_task_of_one_of_several_servers_is_found_by_its_id(front: Front)
 
     front.road = start
     front.server_era = Era.MODERN
-    async with front.modern("tools/call", {"name": "two__look"}) as answer:
+    capabilities: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    meta = modern_meta(**{"io.modelcontextprotocol/clientCapabilities": capabilities})
+    async with front.modern("tools/call", {"name": "two__look", "_meta": meta}) as answer:
         assert b'"taskId":"two.t.1","status":"working","n":1.10' in await answer.read()
     async with front.modern("tasks/get", {"taskId": "two.t.1"}, {"Mcp-Name": "two.t.1"}) as answer:
         assert (await answer.json())["result"]["taskId"] == "two.t.1"

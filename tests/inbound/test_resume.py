@@ -146,7 +146,7 @@ async def test_a_client_that_leaves_before_the_stream_began_cannot_come_back(fro
 async def test_a_silent_stream_can_be_found_again_only_by_the_event_it_began_with(
     front: Front, monkeypatch: pytest.MonkeyPatch, version: str, lives: bool
 ) -> None:
-    monkeypatch.setattr("toolgate.inbound.reader.KEEP_ALIVE", 0.01)
+    monkeypatch.setattr("toolgate.http.server.SILENCE", 0.01)
     session = await front.initialize(version)
     talk = Talk(front)
     async with posted(front, session) as reading:

@@ -45,13 +45,13 @@ class Announcer:
         self._sessions = sessions
         self._servers = servers
         self.draining = draining
-        self._streams = 0
+        self.streams = 0
         self.stop = catalog.subscribe(self._tell_sessions)
 
     async def listen(self, exchange: Exchange) -> Reply:
         """`subscriptions/listen`: the acknowledgement, then changes, until either side ends it."""
         wanted = _wanted(exchange)
-        if self._streams >= _MOST_STREAMS:
+        if self.streams >= _MOST_STREAMS:
             raise Draining("too many streams are open", hint="close some or try again later")
         told = asyncio.get_running_loop().create_future()
         meta = {SUBSCRIPTION_ID: Raw(exchange.key)}
@@ -79,14 +79,14 @@ class Announcer:
 
     async def _until_drained(self, changed: Callable[[Changes], None], broken: "asyncio.Future[None]") -> None:
         unsubscribe = self._catalog.subscribe(changed)
-        self._streams += 1
+        self.streams += 1
         drained = asyncio.ensure_future(self.draining.wait())
         try:
             await asyncio.wait((drained, broken), return_when=asyncio.FIRST_COMPLETED)
             if broken.done():
                 broken.result()
         finally:
-            self._streams -= 1
+            self.streams -= 1
             unsubscribe()
             drained.cancel()
             broken.cancel()

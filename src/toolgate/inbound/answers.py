@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -13,9 +12,11 @@ from toolgate.catalog.pages import page
 from toolgate.catalog.snapshot import Route, Snapshot, View
 from toolgate.errors import InvalidParams, NotListed, ProtocolError, ToolgateError
 from toolgate.inbound.exchange import Exchange, Outcome
-from toolgate.inbound.extensions import route_of, with_task_names
+from toolgate.inbound.extensions import may_name_task, route_of, with_task_names
 from toolgate.inbound.parking import Parking
+from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
+from toolgate.observe.tracing import Context, Tracer
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
 from toolgate.protocol.envelope import Fields, dump, error_object, failure, fields, response
@@ -29,6 +30,8 @@ log = logging.getLogger("toolgate.inbound")
 Method = Callable[[Exchange], Awaitable[Reply]]
 
 _LISTS: Final = {kind.method: kind for kind in Kind}
+_TRACEPARENT: Final = b"traceparent"  # Trace Context, section 3
+_TRACESTATE: Final = b"tracestate"
 _text: Final = msgspec.json.Decoder(str)
 
 # 2026-07-28, Streamable HTTP: which HTTP status goes with which error.
@@ -46,6 +49,10 @@ class Servers(Protocol):
         """Of its server, as far as it is known."""
         ...
 
+    def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
+        """What this caller is shown there. Raises `KeyError` where there is no such endpoint."""
+        ...
+
     async def read(self, servers: Sequence[str]) -> Snapshot | None:
         """Wait until those of them that were never read are, or have failed. None where all were read before."""
         ...
@@ -54,26 +61,37 @@ class Servers(Protocol):
 class Answers:
     """`proceed` is the pipeline."""
 
-    def __init__(self, proceed: Proceed, servers: Servers, parking: Parking) -> None:
+    def __init__(self, proceed: Proceed, servers: Servers, parking: Parking, tracer: Tracer | None = None) -> None:
         self._proceed = proceed
         self._servers = servers
         self._parking = parking
-        shared: dict[str, Method] = {
-            **dict.fromkeys(_LISTS, self._list),
-            "tools/call": self._patient(self._tool),
-            "prompts/get": self._patient(self._prompt),
-            "resources/read": self._patient(self._resource),
-            "completion/complete": self._patient(self._completion),
+        self._tracer = tracer or Tracer()
+        self._routes: Mapping[str, Callable[[Exchange], Route]] = {
+            "tools/call": _tool,
+            "prompts/get": _prompt,
+            "resources/read": _resource,
+            "completion/complete": _completion,
         }
+        lists: dict[str, Method] = dict.fromkeys(_LISTS, _list)
         self.methods: Mapping[Era, dict[str, Method]] = {
-            Era.MODERN: {**shared, "server/discover": _discover},
-            Era.LEGACY: {**shared, "ping": _ping},
+            Era.MODERN: {**lists, "server/discover": _discover},
+            Era.LEGACY: {**lists, "ping": _ping},
         }
 
     async def answer(self, exchange: Exchange) -> Outcome:
         """The response to one request. Never raises but for cancellation."""
         try:
-            reply = await self.methods[exchange.era].get(exchange.method, self._extension)(exchange)
+            if (own := self.methods[exchange.era].get(exchange.method)) is not None:
+                reply = await own(exchange)
+            else:
+                find = self._routes.get(exchange.method, route_of)
+                try:
+                    route = find(exchange)
+                except NotListed:
+                    if (later := await self._later(exchange)) is None:
+                        raise
+                    exchange, route = later, find(later)
+                reply = await self._reply(exchange, route)
         except ToolgateError as error:
             return refusal(error, exchange.key, exchange.era)
         except Exception:  # the last boundary before the client: reported whole to the log, and by its id to the client
@@ -85,67 +103,46 @@ class Answers:
         status = _STATUS.get(error_code(reply.payload), 200) if exchange.era is Era.MODERN else 200
         return Outcome(failure(exchange.key, reply.payload), status)
 
-    async def _list(self, exchange: Exchange) -> Reply:
-        kind = _LISTS[exchange.method]
-        cursor = optional_text(exchange.params, "cursor")
-        members = page(exchange.view.of(kind), kind.value, cursor)
-        if exchange.era is Era.LEGACY:
-            return Reply(b"{" + members + b"}")
-        return Reply(b'{"resultType":"complete",' + members + b"," + _closing(exchange.view))
-
-    def _patient(self, method: Method) -> Method:
+    async def _later(self, exchange: Exchange) -> Exchange | None:
         """What no server lists may be offered by one that is starting for the first time, which is waited for."""
+        snapshot = await self._servers.read(exchange.view.servers)
+        if snapshot is None or exchange.endpoint not in snapshot.views:
+            return None
+        view = self._servers.view(snapshot, exchange.endpoint, exchange.principal)
+        return msgspec.structs.replace(exchange, snapshot=snapshot, view=view)
 
-        async def answer(exchange: Exchange) -> Reply:
-            try:
-                return await method(exchange)
-            except NotListed:
-                snapshot = await self._servers.read(exchange.view.servers)
-                if snapshot is None or exchange.endpoint not in snapshot.views:
-                    raise
-                return await method(replace(exchange, snapshot=snapshot))
-
-        return answer
-
-    async def _tool(self, exchange: Exchange) -> Reply:
-        return await self._call(exchange, _named(exchange, Kind.TOOLS, "tool"))
-
-    async def _prompt(self, exchange: Exchange) -> Reply:
-        return await self._call(exchange, _named(exchange, Kind.PROMPTS, "prompt"))
-
-    async def _resource(self, exchange: Exchange) -> Reply:
-        return await self._call(exchange, locate(exchange.view, text(exchange.params, "uri")))
-
-    async def _completion(self, exchange: Exchange) -> Reply:
-        reference = fields(exchange.params.get("ref", Raw(b"null")), "ref")
-        if optional_text(reference, "type") == "ref/prompt":
-            return await self._call(exchange, _named(exchange, Kind.PROMPTS, "prompt", reference))
-        uri = text(reference, "uri")
-        route = exchange.view.of(Kind.TEMPLATES).route(uri) or locate(exchange.view, uri)
-        return await self._call(exchange, route)
-
-    async def _extension(self, exchange: Exchange) -> Reply:
-        return await self._call(exchange, route_of(exchange))
-
-    async def _call(self, exchange: Exchange, route: Route) -> Reply:
+    def _reply(self, exchange: Exchange, route: Route) -> Awaitable[Reply]:
         call = Call(
-            id=exchange.id,
-            principal=exchange.principal,
-            method=exchange.method,
-            params=exchange.params,
-            meta=exchange.meta,
-            era=exchange.era,
-            version=exchange.version,
-            route=route,
-            snapshot=exchange.snapshot,
-            channel=exchange.channel,
-            timeout=self._servers.timeout(route),
-            log_level=exchange.log_level,
-            capabilities=exchange.capabilities,
+            exchange.id,
+            exchange.principal,
+            exchange.method,
+            exchange.params,
+            exchange.meta,
+            exchange.era,
+            exchange.version,
+            route,
+            exchange.snapshot,
+            exchange.channel,
+            self._servers.timeout(route),
+            exchange.log_level,
+            exchange.capabilities,
+            exchange.size,
+            self._trace(exchange),
         )
         if call.era is Era.MODERN and call.method in MAY_NEED_INPUT and self._servers.era(route) is not Era.MODERN:
-            return await self._parking.run(call, self._proceed)
-        return with_task_names(await self._proceed(call), exchange.view, route.server)
+            return self._parking.run(call, self._proceed)
+        if len(exchange.view.servers) > 1 and may_name_task(call):
+            return self._with_task_names(call, exchange.view)
+        return self._proceed(call)
+
+    def _trace(self, exchange: Exchange) -> Context:
+        headers = exchange.headers
+        if _TRACEPARENT not in headers:
+            return self._tracer.begin(exchange.meta)
+        return self._tracer.begin(exchange.meta, headers.text(_TRACEPARENT), headers.text(_TRACESTATE))
+
+    async def _with_task_names(self, call: Call, view: View) -> Reply:
+        return with_task_names(await self._proceed(call), view, call.route.server)
 
 
 def refusal(error: ToolgateError, key: bytes | None, era: Era) -> Outcome:
@@ -153,6 +150,15 @@ def refusal(error: ToolgateError, key: bytes | None, era: Era) -> Outcome:
     take any other for a failure of the transport."""
     status = error.http if era is Era.MODERN or not isinstance(error, ProtocolError) else 200
     return Outcome(failure(key, error_object(error)), status)
+
+
+async def _list(exchange: Exchange) -> Reply:
+    kind = _LISTS[exchange.method]
+    cursor = optional_text(exchange.params, "cursor")
+    members = page(exchange.view.of(kind), kind.value, cursor)
+    if exchange.era is Era.LEGACY:
+        return Reply(b"{" + members + b"}")
+    return Reply(b'{"resultType":"complete",' + members + b"," + _closing(exchange.view))
 
 
 async def _ping(exchange: Exchange) -> Reply:
@@ -175,6 +181,26 @@ def _closing(view: View) -> bytes:
     """The members that end a cacheable modern result. The snapshot may change at any time and its changes are
     announced, so a result is stale at once and belongs to this caller."""
     return b'"ttlMs":0,"cacheScope":"private","_meta":' + dump({SERVER_INFO: view.server_info}) + b"}"
+
+
+def _tool(exchange: Exchange) -> Route:
+    return _named(exchange, Kind.TOOLS, "tool")
+
+
+def _prompt(exchange: Exchange) -> Route:
+    return _named(exchange, Kind.PROMPTS, "prompt")
+
+
+def _resource(exchange: Exchange) -> Route:
+    return locate(exchange.view, text(exchange.params, "uri"))
+
+
+def _completion(exchange: Exchange) -> Route:
+    reference = fields(exchange.params.get("ref", Raw(b"null")), "ref")
+    if optional_text(reference, "type") == "ref/prompt":
+        return _named(exchange, Kind.PROMPTS, "prompt", reference)
+    uri = text(reference, "uri")
+    return exchange.view.of(Kind.TEMPLATES).route(uri) or locate(exchange.view, uri)
 
 
 def _named(exchange: Exchange, kind: Kind, noun: str, holder: Fields | None = None) -> Route:

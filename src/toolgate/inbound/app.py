@@ -1,87 +1,107 @@
 """The front: who may come in at all, and to which room."""
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 from secrets import token_hex
 from typing import Final
 
-from toolgate.errors import Draining, NotFound, ToolgateError, Unauthenticated
+from toolgate.errors import Draining, NotFound, RequestTooLarge, ToolgateError, Unauthenticated
+from toolgate.http import asgi
+from toolgate.http.asgi import AsgiApplication
+from toolgate.http.headers import Headers
+from toolgate.http.request import Answer, Request
 from toolgate.inbound.http import StreamableHttp
 from toolgate.inbound.http_sse import HttpSse
 from toolgate.inbound.rebinding import Hosts
-from toolgate.inbound.wire import Disconnected, Receive, Scope, Send, refuse, respond
+from toolgate.inbound.wire import refused
 from toolgate.model.principal import Principal
 from toolgate.observe.logs import request_id
 from toolgate.protocol.envelope import dump
 
-__all__ = ["App", "Application"]
-
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+__all__ = ["App"]
 
 _CHALLENGE: Final = ((b"www-authenticate", b'Bearer realm="toolgate"'),)
+_OPEN: Final = frozenset({"/healthz", "/readyz"})  # what a supervisor asks, which has no key
 
 
 class App:
-    """The ASGI application. `ready` says whether it serves; `authenticate` takes the `Authorization` header."""
+    """Implements `http.server.Application`. `ready` says whether it serves; `authenticate` takes the `Authorization`
+    header; `exposition` makes the body of `/metrics` for an `Accept`; `request_bytes` bounds a request's body."""
 
     def __init__(
         self,
         mcp: StreamableHttp,
         sse: HttpSse,
-        control: Application,
+        control: AsgiApplication,
+        exposition: Callable[[str], Awaitable[tuple[bytes, str]]],
         *,
         hosts: Hosts,
-        authenticate: Callable[[str | None], Principal],
+        authenticate: Callable[[bytes | None], Principal],
         ready: Callable[[], bool],
+        request_bytes: int,
     ) -> None:
         self._mcp = mcp
         self._sse = sse
         self._control = control
+        self._exposition = exposition
         self._hosts = hosts
         self._authenticate = authenticate
         self._ready = ready
+        self._limit = request_bytes
+        self._process = token_hex(4)
+        self._numbers = count(1)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        name = token_hex(8)
-        context = request_id.set(name)
+    def admit(self, request: Request) -> int | Answer:
+        """The order is that of revision 2026-07-28, Streamable HTTP, Security: where it comes from, then who sends it;
+        and all of that before a body is waited for."""
+        if request.path in _OPEN:
+            return 0
         try:
-            await self._route(scope, receive, send, name)
+            self._hosts.check(request.headers)
+            request.context = self._authenticate(_authorization(request.headers))
+            if not self._ready():
+                raise Draining("the gateway is stopping", hint="try again in a moment")
+            announced = request.headers.get(b"content-length")
+            if announced is not None and announced.isdigit() and int(announced) > self._limit:
+                return self.too_large()
         except Unauthenticated as error:
-            await refuse(send, error, head=_CHALLENGE)
+            return refused(error, head=_CHALLENGE)
         except ToolgateError as error:
-            await refuse(send, error)
-        except Disconnected:
-            pass
-        finally:
-            request_id.reset(context)
+            return refused(error)
+        return self._limit
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send, name: str) -> None:
-        path: str = scope["path"]
-        if path == "/healthz":
-            await respond(send, 200, b'{"alive":true}')
-            return
-        if path == "/readyz":
-            await respond(send, 200 if self._ready() else 503, dump({"ready": self._ready()}))
-            return
-        self._hosts.check(scope["headers"])
-        principal = self._authenticate(_authorization(scope))
-        if not self._ready():
-            raise Draining("the gateway is stopping", hint="try again in a moment")
-        if path.endswith("/mcp"):
-            await self._mcp(scope, receive, send, path, principal, name)
-        elif self._sse.serves(path):
-            await self._sse(scope, receive, send, path, principal, name)
+    def too_large(self) -> Answer:
+        hint = "raise limits.request_bytes if it must be"
+        return refused(RequestTooLarge(f"the request is larger than {self._limit} bytes", hint=hint))
+
+    def __call__(self, request: Request) -> Awaitable[None]:
+        name = f"{self._process}{next(self._numbers):08x}"
+        request_id.set(name)  # in the context of this request's own task
+        if request.path.endswith("/mcp"):
+            return self._mcp(request, request.context, name)
+        return self._elsewhere(request, request.context, name)
+
+    async def _elsewhere(self, request: Request, principal: Principal, name: str) -> None:
+        path = request.path
+        if self._sse.serves(path):
+            await self._sse(request, principal, name)
         elif path.startswith("/api/"):
-            await self._control(scope, receive, send)
+            await asgi.answer(request, self._control)
+        elif path == "/metrics":
+            body, content = await self._exposition(request.headers.text(b"accept"))
+            request.respond(200, body, content=b"content-type: %b\r\n" % content.encode())
+        elif path == "/healthz":
+            request.respond(200, b'{"alive":true}')
+        elif path == "/readyz":
+            request.respond(200 if self._ready() else 503, dump({"ready": self._ready()}))
         elif path == "/":
-            await respond(send, 200, dump({"toolgate": "an MCP gateway", "mcp": "/mcp", "servers": "/api/v1/servers"}))
+            request.respond(200, dump({"toolgate": "an MCP gateway", "mcp": "/mcp", "servers": "/api/v1/servers"}))
         else:
-            raise NotFound(f"there is nothing at {path}", hint="the MCP endpoint is /mcp")
+            answer = refused(NotFound(f"there is nothing at {path}", hint="the MCP endpoint is /mcp"))
+            request.respond(answer.status, answer.body, answer.head)
 
 
-def _authorization(scope: Scope) -> str | None:
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(values) > 1:
+def _authorization(headers: Headers) -> bytes | None:
+    if headers.repeats and len(headers.all(b"authorization")) > 1:
         raise Unauthenticated("Authorization is given more than once")
-    return values[0].decode("latin-1") if values else None
+    return headers.get(b"authorization")

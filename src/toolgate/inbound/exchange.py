@@ -1,8 +1,9 @@
 """One request that a client made, in whichever era and over whichever transport it came."""
 
-from dataclasses import dataclass
+import msgspec
 
 from toolgate.catalog.snapshot import Snapshot, View
+from toolgate.http.headers import NO_HEADERS, Headers
 from toolgate.model.principal import Principal
 from toolgate.pipeline.call import Channel
 from toolgate.protocol.envelope import Fields
@@ -11,9 +12,9 @@ from toolgate.protocol.eras import Era
 __all__ = ["Exchange", "Outcome"]
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """`id` names the request in logs and in `X-Request-Id`; `key` is the JSON-RPC id as it stood on the wire."""
+class Exchange(msgspec.Struct, frozen=True):
+    """`id` names the request in logs and in `X-Request-Id`; `key` is the JSON-RPC id as it stood on the wire.
+    `headers` are HTTP's, where it came over that; `size` is the request's in bytes."""
 
     id: str
     key: bytes
@@ -25,17 +26,15 @@ class Exchange:
     principal: Principal
     endpoint: str
     snapshot: Snapshot
+    view: View
     channel: Channel
     log_level: str | None
     capabilities: bytes
-
-    @property
-    def view(self) -> View:
-        return self.snapshot.views[self.endpoint]
+    headers: Headers = NO_HEADERS
+    size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The whole JSON-RPC response, and the HTTP status that goes with it where the stream has not begun. `apart` are
     the messages of which a batch's body is made, as they go on a stream."""
 

@@ -12,11 +12,11 @@ from msgspec import Raw
 from toolgate.catalog.snapshot import Route, View
 from toolgate.errors import MethodNotFound, NotListed
 from toolgate.inbound.exchange import Exchange
-from toolgate.pipeline.call import Reply
+from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.envelope import dump, fields
 from toolgate.protocol.eras import LEGACY_METHODS, MODERN_METHODS
 
-__all__ = ["route_of", "with_task_names"]
+__all__ = ["may_name_task", "route_of", "with_task_names"]
 
 _TASK: Final = "taskId"
 _AT: Final = "."  # no name of a server has it
@@ -44,6 +44,12 @@ def _of_task(view: View, task: str) -> Route:
     if server not in view.servers or not own:
         raise NotListed(f"there is no task {task!r} here", taskId=task)
     return Route(server, own)
+
+
+def may_name_task(call: Call) -> bool:
+    """Whether the reply to it may hold the id of a task: only a client that knows tasks is given one
+    (io.modelcontextprotocol/tasks, Task Creation)."""
+    return b"tasks" in call.capabilities or call.method.startswith("tasks/")
 
 
 def with_task_names(reply: Reply, view: View, server: str) -> Reply:

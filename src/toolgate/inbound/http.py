@@ -4,28 +4,29 @@ The order of checks is that of revision 2026-07-28 (Streamable HTTP, Sending Mes
 `Accept`, one message, `_meta`, headers against body, version. `Host`, `Origin` and the caller were looked at before.
 """
 
-import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from msgspec import UNSET
 
 from toolgate.catalog.refresh import Catalog
 from toolgate.errors import HeaderMismatch, InvalidRequest, NotAcceptable, NotFound, SessionUnknown, ToolgateError
+from toolgate.http.headers import Headers, media_type
+from toolgate.http.request import Head, Request
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers, text
 from toolgate.inbound.batches import Batch, is_batch, split
-from toolgate.inbound.channel import QueueChannel
-from toolgate.inbound.deliver import deliver
+from toolgate.inbound.channel import DirectChannel
+from toolgate.inbound.exchange import Exchange
 from toolgate.inbound.in_session import InSession
 from toolgate.inbound.legacy import Legacy
-from toolgate.inbound.modern import Headers, check_headers, check_version, is_modern, read_envelope
+from toolgate.inbound.modern import check_headers, check_version, is_modern, read_envelope
 from toolgate.inbound.param_headers import check_param_headers
 from toolgate.inbound.received import Received
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.inbound.updates import Updates
-from toolgate.inbound.wire import Head, Receive, Scope, Send, plain, read_body, refuse, respond
+from toolgate.inbound.wire import refuse
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
 from toolgate.protocol.envelope import NOTHING, Message, parse
@@ -49,146 +50,138 @@ class StreamableHttp:
         sessions: Sessions,
         announcer: Announcer,
         updates: Updates,
-        request_bytes: int,
     ) -> None:
         self._catalog = catalog
         self._answers = answers
         self._sessions = sessions
         self.legacy = Legacy(sessions, announcer)
         self.in_session = InSession(self.legacy, answers, updates)
-        self._limit = request_bytes
         answers.methods[Era.MODERN]["subscriptions/listen"] = announcer.listen
 
-    async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, endpoint: str, principal: Principal, request_id: str
-    ) -> None:
+    async def __call__(self, request: Request, principal: Principal, request_id: str) -> None:
         head = ((b"x-request-id", request_id.encode()),)
+        endpoint, method = request.path, request.method
         snapshot = self._catalog.current
         key: bytes | None = None
         try:
             if endpoint not in snapshot.views:
                 raise NotFound(f"there is no endpoint {endpoint}", hint="GET /api/v1/servers lists the servers")
-            method = scope["method"]
-            if method == "GET":
-                await self._get(scope, receive, send, endpoint, principal, head)
-            elif method == "DELETE":
-                self._sessions.end(self._session(scope["headers"], endpoint, principal))
-                await plain(send, 204, head)
-            elif method == "POST":
-                _check_media(scope["headers"])
-                body = await read_body(scope, receive, self._limit)
-                if is_batch(body):
-                    received = partial(Received, endpoint, principal, snapshot, request_id)
-                    session = self._session_of_batch(scope["headers"], endpoint, principal)
-                    await self._post_batch(body, session, received, receive, send, head)
+            view = self._catalog.view(snapshot, endpoint, principal)
+            if method == "POST":
+                _check_media(request.headers)
+                if is_batch(request.body):
+                    received = partial(Received, endpoint, principal, snapshot, view, request_id)
+                    session = self._session_of_batch(request.headers, endpoint, principal)
+                    await self._post_batch(request, session, received, head)
                     return
-                message = parse(body)
+                message = parse(request.body)
                 key = message.key
-                context = Received(endpoint, principal, snapshot, request_id, message)
-                post = self._modern if is_modern(message.method, context.meta, scope["headers"]) else self._post_legacy
-                await post(message, scope["headers"], context, receive, send)
+                size, headers = len(request.body), request.headers
+                context = Received(endpoint, principal, snapshot, view, request_id, message, size, headers)
+                if is_modern(message.method, context.meta, request.headers):
+                    channel = DirectChannel(request, head)
+                    exchange = self._modern(message, context, request, channel)
+                    if exchange is not None:
+                        outcome = await self._answers.answer(exchange)
+                        channel.close(outcome.status, outcome.body, head)
+                else:
+                    await self._post_legacy(message, context, request)
+            elif method == "GET":
+                await self._get(request, principal, head)
+            elif method == "DELETE":
+                self._sessions.end(self._session(request.headers, endpoint, principal))
+                request.respond(204, head=head)
             else:
-                await plain(send, 405, (*head, *_ALLOW))
+                request.respond(405, head=(*head, *_ALLOW))
         except ToolgateError as error:
-            await refuse(send, error, key, head)
+            refuse(request, error, key, head)
 
     # The modern era
 
-    async def _modern(
-        self, message: Message, headers: Headers, context: Received, receive: Receive, send: Send
-    ) -> None:
+    def _modern(self, message: Message, context: Received, request: Request, channel: DirectChannel) -> Exchange | None:
+        """What has to be answered; None for what needs no answer."""
         if message.method is UNSET:
             raise InvalidRequest("a client sends requests and notifications, not responses")
         if message.key is None:
             # No notification is defined for this transport; one is accepted and has no effect.
-            await plain(send, 202, context.head)
-            return
+            request.respond(202, head=context.head)
+            return None
         envelope = read_envelope(context.meta)
-        check_headers(message.method, context.params, envelope.version, headers)
+        check_headers(message.method, context.params, envelope.version, request.headers)
         check_version(envelope.version)
         if message.method == "tools/call":
-            route = context.snapshot.views[context.endpoint].of(Kind.TOOLS).route(text(context.params, "name"))
+            route = context.view.of(Kind.TOOLS).route(text(context.params, "name"))
             if route is not None:
-                check_param_headers(route.raw, context.params.get("arguments"), headers)
-        channel = QueueChannel()
-        exchange = context.exchange(
+                check_param_headers(route.raw, context.params.get("arguments"), request.headers)
+        # 2026-07-28, Streamable HTTP, Cancellation: a closed response stream is the cancellation.
+        request.on_gone = request.cancel
+        return context.exchange(
             message.key, Era.MODERN, envelope.version, envelope.log_level, envelope.capabilities, channel
         )
-        await deliver(asyncio.create_task(self._answers.answer(exchange)), channel, receive, send, context.head)
 
     # The legacy era
 
-    async def _post_legacy(
-        self, message: Message, headers: Headers, context: Received, receive: Receive, send: Send
-    ) -> None:
+    async def _post_legacy(self, message: Message, context: Received, request: Request) -> None:
         if message.method == "initialize":
-            await self._initialize(message, context, send)
+            self._initialize(message, context, request)
             return
-        session = self._session(headers, context.endpoint, context.principal)
+        session = self._session(request.headers, context.endpoint, context.principal)
         if message.method is UNSET or message.key is None:
             self.in_session.take(session, message)
-            await plain(send, 202, context.head)
+            request.respond(202, head=context.head)
             return
         channel = session.call(message.key)
         work = self.in_session.start(session, message.key, context, channel)
-        await self.legacy.answer(session, channel, work, receive, send, context.head)
+        await self.legacy.answer(session, channel, work, request, context.head)
 
     async def _post_batch(
-        self,
-        body: bytes,
-        session: Session,
-        received: Callable[[Message], Received],
-        receive: Receive,
-        send: Send,
-        head: Head,
+        self, request: Request, session: Session, received: Callable[[Message], Received], head: Head
     ) -> None:
         channel = session.call(None)
-        work = Batch(session, self.in_session, received, channel).start(split(body, session.version))
+        work = Batch(session, self.in_session, received, channel).start(split(request.body, session.version))
         if work is None:
-            await plain(send, 202, head)
+            request.respond(202, head=head)
         else:
-            await self.legacy.answer(session, channel, work, receive, send, head)
+            await self.legacy.answer(session, channel, work, request, head)
 
     def _session_of_batch(self, headers: Headers, endpoint: str, principal: Principal) -> Session:
         if is_modern(UNSET, NOTHING, headers):
             raise InvalidRequest("this revision of MCP has no batches", hint="send each message alone")
         return self._session(headers, endpoint, principal)
 
-    async def _initialize(self, message: Message, context: Received, send: Send) -> None:
+    def _initialize(self, message: Message, context: Received, request: Request) -> None:
         if message.key is None:
             raise InvalidRequest("initialize is a request: it needs an id")
         outcome, session = self.legacy.initialize(
             message.key,
             context.params,
-            view=context.snapshot.views[context.endpoint],
+            view=context.view,
             endpoint=context.endpoint,
             principal=context.principal,
         )
-        await respond(send, outcome.status, outcome.body, (*context.head, (_SESSION, session.token.encode())))
+        request.respond(outcome.status, outcome.body, (*context.head, (_SESSION, session.token.encode())))
 
-    async def _get(
-        self, scope: Scope, receive: Receive, send: Send, endpoint: str, principal: Principal, head: Head
-    ) -> None:
-        if not any(name == _SESSION for name, _ in scope["headers"]):
-            await plain(send, 405, (*head, *_ALLOW))
+    async def _get(self, request: Request, principal: Principal, head: Head) -> None:
+        headers = request.headers
+        if _SESSION not in headers:
+            request.respond(405, head=(*head, *_ALLOW))
             return
-        if not _accepts(scope["headers"], b"text/event-stream"):
+        if not _accepts(headers, b"text/event-stream"):
             raise NotAcceptable("Accept must list text/event-stream")
-        session = self._session(scope["headers"], endpoint, principal)
-        last = next((value for name, value in scope["headers"] if name == _LAST_EVENT), b"").decode("latin-1")
-        await self.legacy.stream(session, last, receive, send, head)
+        session = self._session(headers, request.path, principal)
+        await self.legacy.stream(session, headers.text(_LAST_EVENT), request, head)
 
     def _session(self, headers: Headers, endpoint: str, principal: Principal) -> Session:
         """The session that the headers name; one that is unknown is a 404, after which a client initializes again."""
-        named = [value for name, value in headers if name == _SESSION]
+        named = headers.all(_SESSION)
         if len(named) != 1:
             raise InvalidRequest(
                 "this request belongs to no session",
                 hint="send initialize first, then Mcp-Session-Id with every request; "
                 "or speak 2026-07-28, which needs none",
             )
-        version = next((value.decode("latin-1") for name, value in headers if name == _VERSION), None)
-        if version is not None and version not in LEGACY_VERSIONS:
+        version = headers.text(_VERSION)
+        if version and version not in LEGACY_VERSIONS:
             raise HeaderMismatch(f"a session has a legacy revision, not {version}")
         session = self._sessions.find(named[0].decode("latin-1"), endpoint, principal)
         if session is None:
@@ -197,18 +190,26 @@ class StreamableHttp:
 
 
 def _check_media(headers: Headers) -> None:
-    content = next((value for name, value in headers if name == b"content-type"), b"")
-    if content.partition(b";")[0].strip().lower() != b"application/json":
-        raise NotAcceptable("Content-Type must be application/json")
-    if not (_accepts(headers, b"application/json") and _accepts(headers, b"text/event-stream")):
-        raise NotAcceptable("Accept must list both application/json and text/event-stream")
+    content, accept = headers.get(b"content-type"), headers.get(b"accept")
+    if headers.repeats or not _speaks(content, accept):
+        if media_type(content) != "application/json":
+            raise NotAcceptable("Content-Type must be application/json")
+        if not (_accepts(headers, b"application/json") and _accepts(headers, b"text/event-stream")):
+            raise NotAcceptable("Accept must list both application/json and text/event-stream")
+
+
+@lru_cache(maxsize=256)
+def _speaks(content: bytes | None, accept: bytes | None) -> bool:
+    """Whether a client says what it has to say of what it sends and takes."""
+    wanted = (b"application/json", b"text/event-stream")
+    return media_type(content) == "application/json" and all(_matches(accept or b"", media) for media in wanted)
 
 
 def _accepts(headers: Headers, media: bytes) -> bool:
-    ranges = {
-        part.partition(b";")[0].strip().lower()
-        for name, value in headers
-        if name == b"accept"
-        for part in value.split(b",")
-    }
+    return any(_matches(value, media) for value in headers.all(b"accept"))
+
+
+@lru_cache(maxsize=256)
+def _matches(accept: bytes, media: bytes) -> bool:
+    ranges = {part.partition(b";")[0].strip().lower() for part in accept.split(b",")}
     return not ranges.isdisjoint({media, media.partition(b"/")[0] + b"/*", b"*/*"})

@@ -13,17 +13,18 @@ from msgspec import UNSET
 
 from toolgate.catalog.refresh import Catalog
 from toolgate.errors import Draining, InvalidRequest, NotAcceptable, NotFound, SessionUnknown, ToolgateError
+from toolgate.http.headers import Headers, media_type
+from toolgate.http.request import Head, Request
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import refusal
 from toolgate.inbound.asking_channel import AskingChannel
 from toolgate.inbound.batches import is_batch, split
-from toolgate.inbound.deliver import KEEP_ALIVE, STALLED, disconnected
 from toolgate.inbound.in_session import InSession
 from toolgate.inbound.legacy import Legacy
 from toolgate.inbound.received import Received
 from toolgate.inbound.sessions import Sessions
 from toolgate.inbound.sse_connection import Outbox, SseConnection
-from toolgate.inbound.wire import EventStream, Head, Receive, Scope, Send, plain, read_body, refuse
+from toolgate.inbound.wire import EventStream, refuse
 from toolgate.model.principal import Principal
 from toolgate.protocol.envelope import Message, parse, response
 from toolgate.protocol.eras import Era
@@ -46,14 +47,12 @@ class HttpSse:
         legacy: Legacy,
         in_session: InSession,
         announcer: Announcer,
-        request_bytes: int,
     ) -> None:
         self._catalog = catalog
         self._sessions = sessions
         self._legacy = legacy
         self._in_session = in_session
         self._announcer = announcer
-        self._limit = request_bytes
         self._connections: dict[str, SseConnection] = {}
 
     def __len__(self) -> int:
@@ -63,62 +62,56 @@ class HttpSse:
     def serves(path: str) -> bool:
         return path.removesuffix(_MESSAGES).endswith("/sse")
 
-    async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, path: str, principal: Principal, request_id: str
-    ) -> None:
+    async def __call__(self, request: Request, principal: Principal, request_id: str) -> None:
         head = ((b"x-request-id", request_id.encode()),)
+        path = request.path
         door = path.removesuffix(_MESSAGES)
         endpoint = door.removesuffix("sse") + "mcp"
         expected = "GET" if door == path else "POST"
         try:
             if endpoint not in self._catalog.current.views:
                 raise NotFound(f"there is no endpoint {path}", hint="GET /api/v1/servers lists the servers")
-            if scope["method"] != expected:
-                await plain(send, 405, (*head, (b"allow", expected.encode())))
+            if request.method != expected:
+                request.respond(405, head=(*head, (b"allow", expected.encode())))
             elif expected == "GET":
-                await self._open(SseConnection(endpoint, principal), door, receive, send, head)
+                await self._open(SseConnection(endpoint, principal), door, request, head)
             else:
-                connection = self._connection(scope, endpoint, principal)
-                _check_media(scope)
-                body = await read_body(scope, receive, self._limit)
-                self._take(connection, body, request_id)
-                await plain(send, 202, head)
+                connection = self._connection(request.query, endpoint, principal)
+                _check_media(request.headers)
+                self._take(connection, request.body, request_id)
+                request.respond(202, head=head)
         except ToolgateError as error:
-            await refuse(send, error, None, head)
+            refuse(request, error, None, head)
 
     # The stream.
 
-    async def _open(self, connection: SseConnection, door: str, receive: Receive, send: Send, head: Head) -> None:
+    async def _open(self, connection: SseConnection, door: str, request: Request, head: Head) -> None:
         if len(self._connections) >= _MOST:
             raise Draining("too many streams are open", hint="close some or try again later")
         outbox = connection.outbox
-        gone = asyncio.create_task(disconnected(receive))
+        request.on_gone, request.on_silence = outbox.wake, outbox.break_silence
         drained = asyncio.create_task(self._announcer.draining.wait())
-        for end in (gone, drained):
-            end.add_done_callback(outbox.wake)
+        drained.add_done_callback(outbox.wake)
         self._connections[outbox.id] = connection
-        events = EventStream(send, head)
+        events = EventStream(request, head)
         try:
-            async with asyncio.timeout(STALLED):
-                await events.event("endpoint", f"{quote(door)}{_MESSAGES}?{_SESSION}={outbox.id}".encode())
-            while not (gone.done() or connection.over or (drained.done() and not connection.busy)):
-                heard = await outbox.woken(KEEP_ALIVE)
-                await _pass_on(events, outbox, heard=heard)
-            if not gone.done():
-                await _pass_on(events, outbox, heard=True)
-                await events.end()
-        except (TimeoutError, OSError):
-            pass  # the client stopped reading or its connection broke: there is nobody to tell
+            await events.event("endpoint", f"{quote(door)}{_MESSAGES}?{_SESSION}={outbox.id}".encode())
+            while not (request.gone or connection.over or (drained.done() and not connection.busy)):
+                if not await outbox.woken():
+                    events.comment()
+                await _pass_on(events, outbox)
+            if not request.gone:
+                await _pass_on(events, outbox)
+                events.end()
         finally:
             del self._connections[outbox.id]
             await connection.close(self._sessions)
-            gone.cancel()
             drained.cancel()
 
     # Messages.
 
-    def _connection(self, scope: Scope, endpoint: str, principal: Principal) -> SseConnection:
-        named = parse_qs(scope["query_string"].decode("latin-1")).get(_SESSION, [])
+    def _connection(self, query: str, endpoint: str, principal: Principal) -> SseConnection:
+        named = parse_qs(query).get(_SESSION, [])
         connection = self._connections.get(named[0]) if len(named) == 1 else None
         if connection is None or not connection.belongs(endpoint, principal):
             raise SessionUnknown("this session has ended or never was", hint="open the event stream again")
@@ -141,7 +134,8 @@ class HttpSse:
     def _request(self, connection: SseConnection, message: Message, key: bytes, request_id: str) -> None:
         try:
             snapshot = self._catalog.current
-            received = Received(connection.endpoint, connection.principal, snapshot, request_id, message)
+            view = self._catalog.view(snapshot, connection.endpoint, connection.principal)
+            received = Received(connection.endpoint, connection.principal, snapshot, view, request_id, message)
             self._begin(connection, received, key)
         except ToolgateError as error:
             connection.say(refusal(error, key, Era.LEGACY).body)
@@ -171,16 +165,11 @@ class HttpSse:
             task.add_done_callback(connection.answered)
 
 
-async def _pass_on(events: EventStream, outbox: Outbox, *, heard: bool) -> None:
-    """What is queued, or a sign of life; raises `TimeoutError` for a client that does not read."""
-    async with asyncio.timeout(STALLED):
-        if not heard:
-            await events.comment()
-        for message in outbox.taken():
-            await events.message(message)
+async def _pass_on(events: EventStream, outbox: Outbox) -> None:
+    for message in outbox.taken():
+        await events.message(message)
 
 
-def _check_media(scope: Scope) -> None:
-    content = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-    if content.partition(b";")[0].strip().lower() != b"application/json":
+def _check_media(headers: Headers) -> None:
+    if media_type(headers.get(b"content-type")) != "application/json":
         raise NotAcceptable("Content-Type must be application/json")

@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from toolgate.catalog.snapshot import View
 from toolgate.errors import InvalidParams, InvalidRequest, SlowClient
+from toolgate.http.request import Head, Request
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import text
 from toolgate.inbound.event_ids import place, request_of
@@ -15,7 +16,7 @@ from toolgate.inbound.exchange import Outcome
 from toolgate.inbound.reader import Reader
 from toolgate.inbound.session_channel import SessionChannel
 from toolgate.inbound.sessions import Session, Sessions
-from toolgate.inbound.wire import EventStream, Head, Receive, Send
+from toolgate.inbound.wire import EventStream
 from toolgate.model.principal import Principal
 from toolgate.pipeline.call import Reply
 from toolgate.protocol.capabilities import declared
@@ -86,15 +87,14 @@ class Legacy:
         session: Session,
         stream: SessionChannel,
         work: "asyncio.Task[Outcome]",
-        receive: Receive,
-        send: Send,
+        request: Request,
         head: Head,
     ) -> None:
         """Bring the client the outcome of a request, on this connection or on one that resumes it."""
         stream.follow(work)
-        await Reader(stream, receive, send, head).answer(stream, primes=session.version >= _PRIMES)
+        await Reader(stream, request, head).answer(stream, primes=session.version >= _PRIMES)
 
-    async def stream(self, session: Session, last: str, receive: Receive, send: Send, head: Head) -> None:
+    async def stream(self, session: Session, last: str, request: Request, head: Head) -> None:
         """The stream of a GET: that of a call, from after its event `last` on; or else announcements, until the client
         or the session ends it or opens another."""
         name, number = place(last)
@@ -102,21 +102,19 @@ class Legacy:
         if call is not None and call.number < number:
             call, name = None, ""  # an event that never was
         if call is not None and call.rewind(number):
-            await Reader(call, receive, send, head).read(lambda: call.over)
+            await Reader(call, request, head).read(lambda: call.over)
         elif key := request_of(name, session.tag):
             if call is not None:
                 call.close()
-            await _tell_lost(key, EventStream(send, head))
+            await _tell_lost(key, EventStream(request, head))
         else:
-            await self._announce(session, name, number, receive, send, head)
+            await self._announce(session, name, number, request, head)
 
-    async def _announce(
-        self, session: Session, name: str, number: int, receive: Receive, send: Send, head: Head
-    ) -> None:
+    async def _announce(self, session: Session, name: str, number: int, request: Request, head: Head) -> None:
         before = session.announcements
         if not name or before.name != name or not before.rewind(number):
             session.announcements = before.begin()
-        reader = Reader(session.announcements, receive, send, head)
+        reader = Reader(session.announcements, request, head)
         self._announcer.catch_up(session)
         await reader.read(self._announcer.draining.is_set)
 
@@ -128,4 +126,4 @@ async def _tell_lost(key: bytes, events: EventStream) -> None:
         hint="make the request again",
     )
     await events.message(failure(key, error_object(error)))
-    await events.end()
+    events.end()

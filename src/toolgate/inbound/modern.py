@@ -1,13 +1,12 @@
 """Requests of revision 2026-07-28: each says for itself which version it speaks and what its client can do."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 from msgspec import Raw, UnsetType
 
 from toolgate.errors import HeaderMismatch, InvalidParams, UnsupportedVersion
+from toolgate.http.headers import NO_HEADERS, Headers
 from toolgate.protocol.capabilities import declared
 from toolgate.protocol.envelope import Fields
 from toolgate.protocol.eras import (
@@ -21,19 +20,16 @@ from toolgate.protocol.eras import (
 )
 from toolgate.protocol.headers import decode_value
 
-__all__ = ["Envelope", "Headers", "check_headers", "check_version", "is_modern", "read_envelope"]
-
-Headers = Sequence[tuple[bytes, bytes]]
-"""As ASGI gives them: names in lower case, duplicates kept."""
+__all__ = ["Envelope", "check_headers", "check_version", "is_modern", "read_envelope"]
 
 _VERSION: Final = b"mcp-protocol-version"
 _METHOD: Final = b"mcp-method"
 _NAME: Final = b"mcp-name"
+_ENCODED: Final = b"=?"  # how a value begins that is not given as it is
 _text: Final = msgspec.json.Decoder(str)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """What a modern request says of itself in `_meta`."""
 
     version: str
@@ -41,25 +37,25 @@ class Envelope:
     capabilities: bytes
 
 
-def is_modern(method: str | UnsetType, meta: Fields, headers: Headers = ()) -> bool:
+def is_modern(method: str | UnsetType, meta: Fields, headers: Headers = NO_HEADERS) -> bool:
     """Whether a message must be read by the modern rules: its `_meta` names a version, or its header names one that
     is not a legacy one. An `initialize` must name a modern one outright: it is how a legacy client opens."""
     if PROTOCOL_VERSION in meta:
         return True
-    version = next((value for name, value in headers if name == _VERSION), b"").decode("latin-1")
+    version = headers.text(_VERSION)
     return version in MODERN_VERSIONS if method == "initialize" else bool(version) and version not in LEGACY_VERSIONS
 
 
 def read_envelope(meta: Fields) -> Envelope:
     """The required members of `_meta` (2026-07-28, Overview, Per-request protocol fields). The version is not judged
     here, since a header that contradicts it comes first. Raises `InvalidParams`."""
-    missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in meta]
-    if missing:
+    version, capabilities = meta.get(PROTOCOL_VERSION), meta.get(CLIENT_CAPABILITIES)
+    if version is None or capabilities is None:
+        missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in meta]
         raise InvalidParams(f"params._meta must hold {' and '.join(missing)}")
-    if bytes(meta[CLIENT_CAPABILITIES])[:1] != b"{":
+    if bytes(capabilities)[:1] != b"{":
         raise InvalidParams(f"{CLIENT_CAPABILITIES} must be an object")
-    version = _string(meta[PROTOCOL_VERSION], PROTOCOL_VERSION)
-    return Envelope(version, _log_level(meta), declared(meta[CLIENT_CAPABILITIES]))
+    return Envelope(_string(version, PROTOCOL_VERSION), _log_level(meta), declared(capabilities))
 
 
 def _string(raw: Raw, what: str) -> str:
@@ -99,7 +95,10 @@ def check_headers(method: str, params: Fields, version: str, headers: Headers) -
 
 
 def _same(headers: Headers, name: bytes, shown: str, expected: str, *, encoded: bool) -> None:
-    values = [value for header, value in headers if header == name]
+    value = headers.get(name)
+    if value == expected.encode() and not headers.repeats and not (encoded and value.startswith(_ENCODED)):
+        return
+    values = headers.all(name)
     if len(values) != 1:
         raise HeaderMismatch(f"the header {shown} must be given {'once' if values else 'and is missing'}")
     said: str | None = values[0].decode("latin-1").strip(" \t")

@@ -2,7 +2,7 @@
 (2026-07-28, Streamable HTTP, Server Behavior for Custom Headers)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from toolgate.errors import HeaderMismatch
+from toolgate.http.headers import Headers
 from toolgate.protocol.headers import PARAM_PREFIX, Path, annotated, decode_value, invalid_annotation, param_headers
 
 __all__ = ["check_param_headers"]
@@ -28,7 +29,7 @@ def _tokens(tool: bytes) -> Mapping[Path, str]:
     return {} if invalid_annotation(schema) else annotated(schema)
 
 
-def check_param_headers(tool: bytes, arguments: Raw | UnsetType | None, headers: Sequence[tuple[bytes, bytes]]) -> None:
+def check_param_headers(tool: bytes, arguments: Raw | UnsetType | None, headers: Headers) -> None:
     """`tool` is the JSON that the server listed. Raises `HeaderMismatch`."""
     if _MARK not in tool or not (tokens := _tokens(tool)):
         return
@@ -36,7 +37,7 @@ def check_param_headers(tool: bytes, arguments: Raw | UnsetType | None, headers:
     for path, token in tokens.items():
         name = PARAM_PREFIX + token
         expected = param_headers({path: token}, values).get(name)
-        given = [value.decode("latin-1").strip(" \t") for header, value in headers if header == name.lower().encode()]
+        given = [value.decode("latin-1").strip(" \t") for value in headers.all(name.lower().encode())]
         if expected is None and not given:
             continue
         if expected is None or len(given) != 1 or not _same(given[0], expected):

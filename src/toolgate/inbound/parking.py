@@ -20,7 +20,7 @@ from toolgate.errors import CannotAsk, InvalidParams, MissingCapability
 from toolgate.inbound.parked import Parked, ParkedChannel
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
-from toolgate.protocol.capabilities import may_ask
+from toolgate.protocol.capabilities import NONE, may_ask
 from toolgate.protocol.envelope import Fields, dump, fields
 from toolgate.protocol.results import error_code
 from toolgate.protocol.sealed import Sealer
@@ -68,6 +68,9 @@ class Parking:
 
     async def run(self, call: Call, proceed: Proceed) -> Reply:
         """Start the call, or go on with the one that its `requestState` names, until it ends or asks something."""
+        if call.capabilities == NONE and "requestState" not in call.params:  # there is nothing that it could be asked
+            reply = await proceed(call)
+            return self._url_first(call, reply) if reply.is_error else reply
         state = self._state(call)
         parked = self._go_on(call, state) if state is not None and state.call else self._start(call, proceed)
         try:

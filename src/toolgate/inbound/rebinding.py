@@ -6,10 +6,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from toolgate.errors import Forbidden
+from toolgate.http.headers import Headers
 from toolgate.identity.access import is_loopback
 
 __all__ = ["Hosts"]
 
+_WELCOME: Final = 1_024  # pairs of Host and Origin that were looked at and need not be again
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -20,19 +22,26 @@ class Hosts:
     def __init__(self, listen: str, allowed_hosts: Iterable[str] = (), allowed_origins: Iterable[str] = ()) -> None:
         named = frozenset(host.lower() for host in allowed_hosts)
         self._hosts = named | _LOOPBACK | {listen} if is_loopback(listen) else named
+        self._welcome: set[tuple[bytes | None, bytes | None]] = set()
         self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
 
-    def check(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def check(self, headers: Headers) -> None:
         """Raises `Forbidden`."""
-        hosts = [value for name, value in headers if name == b"host"]
+        named = headers.get(b"host"), headers.get(b"origin")
+        if named not in self._welcome or headers.repeats:
+            self._look(headers)
+            if len(self._welcome) < _WELCOME and not headers.repeats:
+                self._welcome.add(named)
+
+    def _look(self, headers: Headers) -> None:
+        hosts = headers.all(b"host")
         if len(hosts) != 1:
             raise Forbidden("a request names one Host")
         host = _name(hosts[0].decode("latin-1"))
         if self._hosts and host not in self._hosts:
             raise Forbidden("this Host is not served here", hint="add it to access.allowed_hosts if it should be")
-        for name, value in headers:
-            if name == b"origin":
-                self._check_origin(value.decode("latin-1").lower(), host)
+        for origin in headers.all(b"origin"):
+            self._check_origin(origin.decode("latin-1").lower(), host)
 
     def _check_origin(self, origin: str, host: str) -> None:
         if origin in self._origins:

@@ -7,7 +7,6 @@ from typing import Final
 
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.channel import QueueChannel
-from toolgate.inbound.deliver import KEEP_ALIVE
 from toolgate.inbound.exchange import Outcome
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.model.principal import Principal
@@ -87,7 +86,7 @@ class SseConnection:
             while stream.reader is self:
                 while (event := stream.next()) is not None:
                     self.say(event[1])
-                await stream.woken(KEEP_ALIVE)
+                await stream.woken()
         finally:
             stream.detach(self)
 

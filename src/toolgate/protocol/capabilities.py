@@ -16,6 +16,8 @@ _CONSEQUENTIAL: Final = ("elicitation", "experimental", "extensions", "roots", "
 """The capabilities that change what a server may do. The canonical form has these only, so that clients that can be
 asked the same share a link."""
 
+_LONG: Final = 2_048  # bytes from which on they are not remembered
+
 _ASKED_FOR: Final = {
     "elicitation/create": "elicitation",
     "roots/list": "roots",
@@ -27,12 +29,20 @@ def declared(capabilities: Raw | None) -> bytes:
     """The canonical JSON of a client's capabilities. Raises `InvalidParams` where they are no object."""
     if capabilities is None:
         return NONE
+    raw = bytes(capabilities)
+    return _canonical(raw) if len(raw) > _LONG else _remembered(raw)
+
+
+def _canonical(capabilities: bytes) -> bytes:
     try:
         known = msgspec.json.decode(capabilities, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
         raise InvalidParams("capabilities must be an object") from None
     kept = {name: known[name] for name in _CONSEQUENTIAL if known.get(name) is not None}
     return msgspec.json.encode(kept, order="sorted")
+
+
+_remembered: Final = lru_cache(maxsize=1_024)(_canonical)
 
 
 def may_ask(capabilities: bytes, method: str, params: bytes | None) -> bool:

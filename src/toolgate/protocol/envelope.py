@@ -5,6 +5,7 @@ pass through as they are.
 """
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -92,7 +93,7 @@ def _whole(escape: re.Match[bytes]) -> bytes:
 
 
 def _is_id(raw: bytes) -> bool:
-    return raw[:1] == b'"' or (raw[:1] in b"-0123456789" and not any(sign in raw for sign in b".eE"))
+    return raw.isdigit() or raw[:1] == b'"' or (raw[:1] == b"-" and raw[1:].isdigit())
 
 
 def fields(raw: Raw | bytes | UnsetType, what: str = "params") -> Fields:
@@ -110,8 +111,13 @@ def dump(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
+@lru_cache(maxsize=256)
+def _quoted(text: str) -> bytes:
+    return dump(text)
+
+
 def request(key: bytes, method: str, params: bytes | None = None) -> bytes:
-    head = b'{"jsonrpc":"2.0","id":' + key + b',"method":' + dump(method)
+    head = b'{"jsonrpc":"2.0","id":%b,"method":%b' % (key, _quoted(method))
     return head + (b',"params":' + params + b"}" if params is not None else b"}")
 
 
@@ -121,7 +127,7 @@ def notification(method: str, params: bytes | None = None) -> bytes:
 
 
 def response(key: bytes, result: bytes) -> bytes:
-    return b'{"jsonrpc":"2.0","id":' + key + b',"result":' + result + b"}"
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (key, result)
 
 
 def failure(key: bytes | None, error: bytes) -> bytes:

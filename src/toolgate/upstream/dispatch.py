@@ -16,7 +16,7 @@ from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import Era
 from toolgate.upstream import failures, relay
 from toolgate.upstream.asking import Asking
-from toolgate.upstream.deadline import Deadline
+from toolgate.upstream.deadline import Alarms, Deadline
 from toolgate.upstream.inflight import InFlight
 from toolgate.upstream.outgoing import call_params, own_params
 from toolgate.upstream.pending import Pending
@@ -49,6 +49,7 @@ class DispatchingLink(ABC):
         self._limit = limit
         self._news = news
         self._pending = Pending()
+        self._alarms = Alarms()
         self._in_flight = InFlight()
         self._asking = Asking(self._post)
         self._end: asyncio.Future[UpstreamError] = asyncio.get_running_loop().create_future()
@@ -69,14 +70,10 @@ class DispatchingLink(ABC):
     # Link.
 
     async def send(self, call: Call) -> Reply:
-        with self._in_flight:
-            return await self._send(call)
-
-    async def _send(self, call: Call) -> Reply:
-        deadline = Deadline(call.timeout)
+        deadline = Deadline(call.timeout, self._alarms)
         key, future = self._pending.open(call, deadline)
         try:
-            async with deadline:
+            with self._in_flight, deadline:
                 await self._open()
                 params = call_params(call, self.era, self.version, wire_key(key))
                 await self._write(envelope.request(wire_key(key), call.method, params))

@@ -4,20 +4,21 @@ Nothing here prints more of a URL than its origin, and nothing is ever sent twic
 """
 
 import asyncio
-import io
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import socket
+import ssl
+from collections.abc import Callable, Mapping
 from typing import Final
 
-import aiohttp
-from aiohttp import ClientResponse, ClientSession
+import msgspec
 from msgspec import UNSET
-from multidict import CIMultiDict
 from yarl import URL
 
+from toolgate import __version__
 from toolgate.errors import ProtocolError, ServerUnavailable
+from toolgate.http.client import EVENT_STREAM, BrokenOffError, NotHttpError, Response
+from toolgate.http.headers import Headers
+from toolgate.http.pool import CONNECT, ConnectTimeoutError, Pool, Target
 from toolgate.protocol import envelope, sse
 from toolgate.protocol.envelope import Message
 from toolgate.protocol.headers import LAST_EVENT_ID
@@ -26,16 +27,20 @@ from toolgate.upstream import failures, relay
 from toolgate.upstream.background import Background
 from toolgate.upstream.resolved import Address
 
-__all__ = ["EVENT_STREAM", "Answer", "Endpoint", "Listen", "Unreachable"]
-
-EVENT_STREAM: Final = "text/event-stream"
+__all__ = ["EVENT_STREAM", "Answer", "Endpoint", "Listen", "Unreachable", "header_lines"]
 
 Listen = Callable[[Message], None]
 """Gets each message of a stream that is not the awaited answer. What it raises ends the request."""
 
-_BOTH: Final = {"Accept": f"application/json, {EVENT_STREAM}", "Content-Type": "application/json"}
-_STREAM: Final = {"Accept": EVENT_STREAM}
-_CONNECT: Final = 10.0  # seconds
+_BOTH: Final = b"Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
+_STREAM: Final = b"Accept: text/event-stream\r\n"
+_OURS: Final = frozenset({
+    "accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "keep-alive", "te",
+    "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
+"""Header fields that a definition cannot change: the framing is ours, and so is what we can read."""
+
+_FAILURES: Final = (sse.EventTooLarge, OSError)
 _DRAIN: Final = 1.0  # seconds that a stream gets to end after its answer, so that its connection can be used again
 _DRAINS: Final = 256
 _REFUSAL: Final = 64 * 1024  # bytes read of an answer that is no success
@@ -43,101 +48,123 @@ _RETRY: Final = 1.0  # seconds before a stream is resumed, where its server name
 _RESUMES: Final = 100
 
 
+def header_lines(fields: Mapping[str, str]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in fields.items())
+
+
 class Unreachable(ServerUnavailable):
     """There was no connection, so nothing was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a request came to. `message` is the JSON-RPC response: the one with the request's id, or an error without
     any; None where there was none."""
 
     status: int
     media_type: str
-    headers: Mapping[str, str]
+    headers: Headers
     message: Message | None
 
 
 class Endpoint:
     """`limit` bounds one answer, and one event of a stream, in bytes."""
 
-    def __init__(self, server: str, address: Address, session: ClientSession, redact: Redact, limit: int) -> None:
+    def __init__(self, server: str, address: Address, pool: Pool, redact: Redact, limit: int) -> None:
         self.server = server
         self.origin = address.origin
         self.redact = redact
         self.limit = limit
-        self._url = address.url
-        self._headers = address.headers
-        self._session = session
+        self._address = address
+        self._pool = pool
+        self._line = pool.to(_target(address.url))
+        self._path = address.url.raw_path_qs.encode()
+        self._fixed = _fixed(address)
+        # What may also come with a request, and then counts instead.
+        self._movable = {name: value for name, value in address.headers.items() if _is_movable(name)}
         self._drains = Background(_DRAINS)
 
-    async def ask(
-        self, key: bytes, body: bytes, headers: Mapping[str, str], listen: Listen, *, resume: bool = False
-    ) -> Answer:
+    async def ask(self, key: bytes, body: bytes, lines: bytes, listen: Listen, *, resume: bool = False) -> Answer:
         """POST a request and wait for its answer. `resume`: a stream with event ids may break off and is then taken
         up again where it was (2025-11-25, Streamable HTTP, Resumability and Redelivery)."""
-        with self._explained():
-            response = await self._open("POST", {**_BOTH, **headers}, body)
+        try:
+            connection = self._line.free() or await self._line.connection()
             try:
-                if response.status == 200 and response.content_type == EVENT_STREAM:
-                    message = await self._from_stream(response, key, headers, listen, resume=resume)
-                else:
-                    message = await self._from_body(response, key, listen)
+                head = self._head(b"POST", _BOTH + lines, body)
+                response = await connection.send(head, body, self.limit, _REFUSAL)
             except BaseException:
-                response.close()  # for a modern server this is the cancellation
+                connection.abort()  # for a modern server this is the cancellation
                 raise
-            self._leave(response)
-        return Answer(response.status, response.content_type, response.headers, message)
+            if response.media_type != EVENT_STREAM or response.status != 200:
+                message = self._from_body(response, key, listen)
+            else:
+                try:
+                    message = await self._from_stream(response, key, lines, listen, resume=resume)
+                except BaseException:
+                    response.close()
+                    raise
+                self._leave(response)
+        except _FAILURES as error:
+            raise self._explained(error) from None
+        return Answer(response.status, response.media_type, response.headers, message)
 
-    async def tell(self, body: bytes, headers: Mapping[str, str]) -> int:
+    async def tell(self, body: bytes, lines: bytes = b"") -> int:
         """POST what has no answer: a notification or a response. The answer is the HTTP status."""
-        with self._explained():
-            response = await self._open("POST", {**_BOTH, **headers}, body)
-            self._leave(response)
+        try:
+            response = await self._open(b"POST", _BOTH + lines, body)
+        except _FAILURES as error:
+            raise self._explained(error) from None
+        self._leave(response)
         return response.status
 
-    async def end_session(self, headers: Mapping[str, str]) -> int:
-        with self._explained():
-            response = await self._open("DELETE", headers)
-            self._leave(response)
+    async def end_session(self, lines: bytes) -> int:
+        try:
+            response = await self._open(b"DELETE", lines)
+        except _FAILURES as error:
+            raise self._explained(error) from None
+        self._leave(response)
         return response.status
 
-    async def follow(self, headers: Mapping[str, str], decoder: sse.Decoder, listen: Listen) -> int:
+    async def follow(self, lines: bytes, decoder: sse.Decoder, listen: Listen) -> int:
         """GET the stream of what belongs to no request, to its end. The answer is the HTTP status; where that is not
         200 or the answer no stream (then 0), there was nothing to follow."""
-        with self._explained():
-            response = await self._open("GET", {**_STREAM, **headers})
+        try:
+            response = await self._open(b"GET", _STREAM + lines)
             try:
-                if response.status == 200 and response.content_type != EVENT_STREAM:
+                if response.status == 200 and not response.is_stream:
                     return 0
                 if response.status == 200:
                     await self._read(response, decoder, None, listen)
                 return response.status
             finally:
                 response.close()
+        except _FAILURES as error:
+            raise self._explained(error) from None
 
     async def events(self, decoder: sse.Decoder, take: Callable[[sse.Event], None]) -> Answer:
         """GET a stream of events and take each, to its end. Where there is no stream the answer says what there is."""
-        with self._explained():
-            response = await self._open("GET", _STREAM)
+        try:
+            response = await self._open(b"GET", _STREAM)
             try:
-                if response.status == 200 and response.content_type == EVENT_STREAM:
-                    async for chunk in response.content.iter_any():
+                if response.status == 200 and response.is_stream:
+                    while chunk := await response.chunk():
                         for event in decoder.feed(chunk):
                             take(event)
-                return Answer(response.status, response.content_type, response.headers, None)
+                return Answer(response.status, response.media_type, response.headers, None)
             finally:
                 response.close()
+        except _FAILURES as error:
+            raise self._explained(error) from None
 
     def beside(self, reference: str) -> "Endpoint | None":
         """The same server at another URL, which may be relative to this one; None where the origin is another."""
         try:
-            url = self._url.join(URL(reference)).with_user(None)
-            if url.origin() != self._url.origin():
+            url = self._address.url.join(URL(reference)).with_user(None)
+            if url.origin() != self._address.url.origin():
                 return None
         except ValueError:
             return None
-        return Endpoint(self.server, Address(url, self.origin, self._headers), self._session, self.redact, self.limit)
+        address = Address(url, self.origin, self._address.headers)
+        return Endpoint(self.server, address, self._pool, self.redact, self.limit)
 
     def decoder(self, oversized: sse.Oversized | None = None) -> sse.Decoder:
         return sse.Decoder(self.limit, oversized)
@@ -145,43 +172,31 @@ class Endpoint:
     async def close(self) -> None:
         await self._drains.close()
 
-    async def _open(self, method: str, headers: Mapping[str, str], body: bytes | None = None) -> ClientResponse:
-        # Names are compared without case, and the protocol's own headers win over a definition's.
-        merged: CIMultiDict[str] = CIMultiDict(self._headers)
-        merged.update(headers)
-        data = io.BytesIO(body) if body is not None else None  # aiohttp writes it in pieces; bytes only at one go
-        return await self._session.request(
-            method,
-            self._url,
-            data=data,
-            headers=merged,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
-        )
+    async def _open(self, method: bytes, lines: bytes, body: bytes | None = None) -> Response:
+        connection = self._line.free() or await self._line.connection()
+        try:
+            return await connection.send(self._head(method, lines, body), body, self.limit, _REFUSAL)
+        except BaseException:
+            connection.abort()
+            raise
 
-    async def _from_body(self, response: ClientResponse, key: bytes, listen: Listen) -> Message | None:
-        body = await self._body(response, self.limit if response.status == 200 else _REFUSAL)
+    def _head(self, method: bytes, lines: bytes, body: bytes | None) -> bytes:
+        if self._movable:
+            given = {line.partition(b":")[0].lower().decode() for line in lines.split(b"\r\n")}
+            lines += header_lines({name: text for name, text in self._movable.items() if name.lower() not in given})
         if body is None:
+            return b"%b %b%b%b\r\n" % (method, self._path, self._fixed, lines)
+        return b"%b %b%b%bContent-Length: %d\r\n\r\n" % (method, self._path, self._fixed, lines, len(body))
+
+    def _from_body(self, response: Response, key: bytes, listen: Listen) -> Message | None:
+        if response.body is None:
             if response.status == 200:
                 raise failures.too_large(self.server, 0, self.limit)
             return None
-        return _answer_in(body, key, listen)
-
-    async def _body(self, response: ClientResponse, limit: int) -> bytes | None:
-        parts: list[bytes] = []
-        size = response.content_length or 0
-        if size > limit:
-            return None
-        size = 0
-        async for part in response.content.iter_any():
-            size += len(part)
-            if size > limit:
-                return None
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return _answer_in(response.body, key, listen)
 
     async def _from_stream(
-        self, response: ClientResponse, key: bytes, headers: Mapping[str, str], listen: Listen, *, resume: bool
+        self, response: Response, key: bytes, lines: bytes, listen: Listen, *, resume: bool
     ) -> Message | None:
         decoder = self.decoder()
         message = await self._read(response, decoder, key, listen)
@@ -189,9 +204,9 @@ class Endpoint:
             if message is not None or not resume or not decoder.last_id:
                 break
             await asyncio.sleep(_RETRY if decoder.retry is None else decoder.retry / 1000)
-            again = await self._open("GET", {**_STREAM, **headers, LAST_EVENT_ID: decoder.last_id})
+            again = await self._open(b"GET", _STREAM + lines + header_lines({LAST_EVENT_ID: decoder.last_id}))
             try:
-                if again.status != 200 or again.content_type != EVENT_STREAM:
+                if again.status != 200 or not again.is_stream:
                     break
                 decoder = self._continued(decoder)
                 message = await self._read(again, decoder, key, listen)
@@ -205,9 +220,9 @@ class Endpoint:
         return decoder
 
     async def _read(
-        self, response: ClientResponse, decoder: sse.Decoder, key: bytes | None, listen: Listen
+        self, response: Response, decoder: sse.Decoder, key: bytes | None, listen: Listen
     ) -> Message | None:
-        async for chunk in response.content.iter_any():
+        while chunk := await response.chunk():
             for event in decoder.feed(chunk):
                 if event.event == "endpoint" and key is not None:
                     return None  # HTTP+SSE, which takes a POST for a GET: no answer will come on this stream
@@ -215,42 +230,61 @@ class Endpoint:
                     return found
         return None
 
-    def _leave(self, response: ClientResponse) -> None:
-        """Give the connection back, or close it where it does not become free by itself."""
-        if response.content.at_eof():
-            response.release()
-        elif not self._drains.spawn(_drain(response), f"drain {self.server}"):
+    def _leave(self, response: Response) -> None:
+        """Close the connection where it does not become free by itself."""
+        if not response.is_read and not self._drains.spawn(_drain(response), f"drain {self.server}"):
             response.close()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sse.EventTooLarge:
-            raise failures.too_large(self.server, 0, self.limit) from None
-        except aiohttp.ClientConnectorDNSError:
-            raise Unreachable(f"cannot be reached: the name in {self.origin} does not resolve") from None
-        except aiohttp.ClientConnectorCertificateError as error:
-            reason = getattr(error.certificate_error, "verify_message", "") or "it is not valid"
-            raise Unreachable(f"has a TLS certificate that is not trusted ({self.origin}): {reason}") from None
-        except aiohttp.ClientSSLError:
-            raise Unreachable(f"cannot be reached: no TLS connection to {self.origin} came about") from None
-        except aiohttp.ClientConnectorError as error:
-            number = error.os_error.errno  # the loop's own text for it is a tuple in words
-            reason = os.strerror(number).lower() if number else "no connection"
-            raise Unreachable(f"cannot be reached at {self.origin}: {reason}") from None
-        except aiohttp.ConnectionTimeoutError:
-            raise Unreachable(f"cannot be reached at {self.origin}: no connection within {_CONNECT:g} s") from None
-        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            raise failures.ended(self.server, f"broke the connection to {self.origin} off before it answered") from None
-        except aiohttp.ClientError as error:
-            raise failures.ended(
-                self.server, f"answered at {self.origin} what is not HTTP ({type(error).__name__})"
-            ) from None
+    def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, sse.EventTooLarge):
+            return failures.too_large(self.server, 0, self.limit)
+        if isinstance(error, BrokenOffError):
+            return failures.ended(self.server, f"broke the connection to {self.origin} off before it answered")
+        if isinstance(error, NotHttpError):
+            return failures.ended(self.server, f"answered at {self.origin} what is not HTTP ({error})")
+        if isinstance(error, socket.gaierror):
+            return Unreachable(f"cannot be reached: the name in {self.origin} does not resolve")
+        if isinstance(error, ssl.SSLCertVerificationError):
+            reason = error.verify_message or "it is not valid"
+            return Unreachable(f"has a TLS certificate that is not trusted ({self.origin}): {reason}")
+        if isinstance(error, ssl.SSLError):
+            return Unreachable(f"cannot be reached: no TLS connection to {self.origin} came about")
+        if isinstance(error, ConnectTimeoutError):
+            return Unreachable(f"cannot be reached at {self.origin}: no connection within {CONNECT:g} s")
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number).lower() if number else "no connection"
+        return Unreachable(f"cannot be reached at {self.origin}: {reason}")
+
+
+def _target(url: URL) -> Target:
+    return Target(url.host or "", url.port or 80, url.scheme == "https")
+
+
+def _fixed(address: Address) -> bytes:
+    """What every request begins with, after its path."""
+    own = {name.lower(): value for name, value in address.headers.items()}
+    lines = {
+        "Host": own.pop("host", address.url.host_port_subcomponent or ""),
+        "User-Agent": own.pop("user-agent", f"toolgate/{__version__}"),
+        "Accept-Encoding": "identity",
+        **{name: value for name, value in address.headers.items() if name.lower() in own and not _is_movable(name)},
+    }
+    shown = {name: value for name, value in lines.items() if name == "Accept-Encoding" or name.lower() not in _OURS}
+    return b" HTTP/1.1\r\n" + header_lines(shown)
+
+
+def _is_movable(name: str) -> bool:
+    return name.lower().startswith("mcp-") or name.lower() == LAST_EVENT_ID.lower()
 
 
 def _answer_in(data: bytes, key: bytes | None, listen: Listen) -> Message | None:
     try:
+        if data[:1] == b"{":
+            message = envelope.parse(data)
+            if message.method is UNSET and message.key == key:
+                return message
+            listen(message)
+            return None
         for message in relay.messages(data):
             if message.method is UNSET and message.key == key:
                 return message
@@ -269,14 +303,12 @@ def _error_without_id(data: bytes) -> Message | None:
     return Message(jsonrpc="2.0", error=error) if error is not None else None
 
 
-async def _drain(response: ClientResponse) -> None:
+async def _drain(response: Response) -> None:
     try:
         async with asyncio.timeout(_DRAIN):
-            async for _ in response.content.iter_any():
+            while await response.chunk():
                 pass
-        response.release()
-    except (TimeoutError, aiohttp.ClientError, RuntimeError):  # the last is how aiohttp says that it closed
+    except (TimeoutError, BrokenOffError):
+        pass
+    finally:
         response.close()
-    except asyncio.CancelledError:
-        response.close()
-        raise

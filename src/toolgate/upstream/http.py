@@ -23,12 +23,12 @@ from toolgate.upstream import failures, relay
 from toolgate.upstream.asking import Asking
 from toolgate.upstream.background import Background
 from toolgate.upstream.base import SessionLost
-from toolgate.upstream.deadline import Deadline
-from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint, Listen, Unreachable
+from toolgate.upstream.deadline import Alarms, Deadline
+from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint, Listen, Unreachable, header_lines
 from toolgate.upstream.inflight import InFlight
 from toolgate.upstream.listen import can_subscribe, filter_of, keep_listening, kinds_announced
 from toolgate.upstream.mirrored import mirror
-from toolgate.upstream.outgoing import call_params, own_params
+from toolgate.upstream.outgoing import call_params, own_params, trace_lines
 from toolgate.upstream.probe import Contact, reply_of
 from toolgate.upstream.refusal import refusal
 from toolgate.upstream.relay import News
@@ -65,13 +65,12 @@ class HttpLink:
         self._event_id = ""
         self._closing = False
         self._in_flight = InFlight()
-        self._deadlines: set[Deadline] = set()
         self._asking = Asking(self._errand)
         self._background = Background(_ERRANDS)
         self._end: asyncio.Future[UpstreamError] = asyncio.get_running_loop().create_future()
-        self._headers = {headers.PROTOCOL_VERSION: self.version}
-        if self._session:
-            self._headers[headers.SESSION_ID] = self._session
+        self._alarms = Alarms()
+        session = {headers.SESSION_ID: self._session} if self._session else {}
+        self._lines = header_lines({headers.PROTOCOL_VERSION: self.version, **session})
 
     def start_listening(self) -> None:
         """Open the stream of what belongs to no request, where the server says that it has any; once more after
@@ -93,18 +92,17 @@ class HttpLink:
     # Link.
 
     async def send(self, call: Call) -> Reply:
-        with self._in_flight:
-            return await self._send(call)
-
-    async def _send(self, call: Call) -> Reply:
         key = self._key()
         params = call_params(call, self.era, self.version, key)
-        more = mirror(call) if self.era is Era.MODERN else {}
-        deadline = Deadline(call.timeout)
+        lines = self._lines + mirror(call) if self.era is Era.MODERN else self._lines
+        if call.trace.traceparent:
+            lines += trace_lines(call.trace)
+        deadline = Deadline(call.timeout, self._alarms)
         listen = self._listener(call, key, deadline)
         self._calls[key] = call, deadline
         try:
-            reply = await self._exchange(key, call.method, params, more, listen, deadline)
+            with self._in_flight:
+                reply = await self._exchange(key, call.method, params, lines, listen, deadline)
         except TimeoutError:
             self._cancel(key, "deadline exceeded")
             raise failures.late(call) from None
@@ -124,9 +122,9 @@ class HttpLink:
     async def request(self, method: str, params: bytes | None, timeout: float) -> Reply:
         key = self._key()
         own = own_params(params, self.era, self.version)
-        more = {headers.METHOD: method} if self.era is Era.MODERN else {}
+        deadline = Deadline(timeout, self._alarms)
         try:
-            return await self._exchange(key, method, own, more, self._overhear, Deadline(timeout))
+            return await self._exchange(key, method, own, self._lines_for(method), self._overhear, deadline)
         except TimeoutError:
             self._cancel(key, "deadline exceeded")
             raise failures.late_request(self.server, method, timeout) from None
@@ -156,8 +154,7 @@ class HttpLink:
     async def close(self, grace: float) -> None:
         await self._in_flight.drained(grace)
         self._closing = True
-        for deadline in self._deadlines:
-            deadline.end()
+        self._alarms.end()
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -170,17 +167,14 @@ class HttpLink:
     # Requests.
 
     async def _exchange(
-        self, key: bytes, method: str, params: bytes | None, more: dict[str, str], listen: Listen, deadline: Deadline
+        self, key: bytes, method: str, params: bytes | None, lines: bytes, listen: Listen, deadline: Deadline
     ) -> Reply:
         if self._end.done():
             raise self._named(self._end.result())
         body = envelope.request(key, method, params)
         try:
-            async with deadline:
-                self._deadlines.add(deadline)
-                answer = await self._endpoint.ask(
-                    key, body, {**self._headers, **more}, listen, resume=self.era is Era.LEGACY
-                )
+            with deadline:
+                answer = await self._endpoint.ask(key, body, lines, listen, resume=self.era is Era.LEGACY)
         except TimeoutError:
             if self._closing:
                 raise failures.gone(self.server, "is being stopped") from None
@@ -190,8 +184,6 @@ class HttpLink:
             raise self._named(error) from None
         except ServerUnavailable as error:
             raise self._named(error) from None
-        finally:
-            self._deadlines.discard(deadline)
         return self._reply(answer, key)
 
     def _reply(self, answer: Answer, key: bytes) -> Reply:
@@ -230,6 +222,9 @@ class HttpLink:
     def _lost(self, error: UpstreamError) -> None:
         if not self._end.done():
             self._end.set_result(error)
+
+    def _lines_for(self, method: str) -> bytes:
+        return self._lines + header_lines({headers.METHOD: method}) if self.era is Era.MODERN else self._lines
 
     def _key(self) -> bytes:
         self._last += 1
@@ -290,25 +285,25 @@ class HttpLink:
     async def _tell(self, body: bytes) -> None:
         with suppress(TimeoutError, UpstreamError):  # best effort: nobody waits for it
             async with asyncio.timeout(_ERRAND):
-                await self._endpoint.tell(body, self._headers)
+                await self._endpoint.tell(body, self._lines)
 
     async def _say_goodbye(self, timeout: float) -> None:
         with suppress(TimeoutError, UpstreamError):  # a session that is not ended here ends by its own age
             async with asyncio.timeout(timeout):
-                await self._endpoint.end_session(self._headers)
+                await self._endpoint.end_session(self._lines)
 
     async def _subscribe_once(self) -> bool:
         key = self._key()
         params = envelope.dump({"notifications": filter_of(self.catalogue_head.capabilities, self._watched)})
         body = envelope.request(key, _LISTEN, own_params(params, self.era, self.version))
-        answer = await self._endpoint.ask(key, body, {**self._headers, headers.METHOD: _LISTEN}, self._overhear)
+        answer = await self._endpoint.ask(key, body, self._lines_for(_LISTEN), self._overhear)
         return answer.status == 200 and answer.media_type == EVENT_STREAM
 
     async def _follow_once(self) -> bool:
-        more = {headers.LAST_EVENT_ID: self._event_id} if self._event_id else {}
+        more = header_lines({headers.LAST_EVENT_ID: self._event_id}) if self._event_id else b""
         decoder = self._endpoint.decoder()
         try:
-            status = await self._endpoint.follow({**self._headers, **more}, decoder, self._overhear)
+            status = await self._endpoint.follow(self._lines + more, decoder, self._overhear)
         finally:
             self._event_id = decoder.last_id or self._event_id
         if status == 404 and self._session:

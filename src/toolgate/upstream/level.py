@@ -23,13 +23,13 @@ class LinkLevel:
         self._set = len(LOG_LEVELS)
         self._setting = asyncio.Lock()
 
+    def suits(self, call: Call) -> bool:
+        """Whether the server says what this caller wants to hear."""
+        return not self._settable or call.log_level is None or LOG_LEVELS.index(call.log_level) >= self._set
+
     async def suit(self, call: Call) -> None:
-        """See to it that the server says what this caller wants to hear."""
-        if not self._settable or call.log_level is None:
-            return
-        wanted = LOG_LEVELS.index(call.log_level)
-        if wanted >= self._set:
-            return
+        """See to it that it does."""
+        wanted = LOG_LEVELS.index(str(call.log_level))
         async with self._setting:
             if wanted < self._set:
                 with suppress(UpstreamError):  # its messages are missing then, which is no reason to fail the call

@@ -9,6 +9,7 @@ import msgspec
 from toolgate.pipeline.call import Call
 from toolgate.protocol import headers
 from toolgate.protocol.eras import NAME_KEYS
+from toolgate.upstream.endpoint import header_lines
 
 __all__ = ["invalid_tool", "mirror"]
 
@@ -23,16 +24,22 @@ class _Tool(msgspec.Struct):
 _tool: Final = msgspec.json.Decoder(_Tool)
 
 
-def mirror(call: Call) -> dict[str, str]:
+def mirror(call: Call) -> bytes:
     """`Mcp-Method`, `Mcp-Name` with the server's own name, and an `Mcp-Param-*` for each annotated argument."""
-    mirrored = {headers.METHOD: call.method}
-    if call.method in NAME_KEYS:
-        mirrored[headers.NAME] = headers.encode_value(call.route.name)
+    lines = _named(call.method, call.route.name)
     if call.method == "tools/call" and (tokens := _annotated(call.route.raw)):
         arguments = call.params.get("arguments")
         if arguments is not None:
-            mirrored |= headers.param_headers(tokens, msgspec.json.decode(arguments))
-    return mirrored
+            lines += header_lines(headers.param_headers(tokens, msgspec.json.decode(arguments)))
+    return lines
+
+
+@lru_cache(maxsize=_SCHEMAS)
+def _named(method: str, name: str) -> bytes:
+    mirrored = {headers.METHOD: method}
+    if method in NAME_KEYS:
+        mirrored[headers.NAME] = headers.encode_value(name)
+    return header_lines(mirrored)
 
 
 def invalid_tool(raw: bytes) -> str | None:

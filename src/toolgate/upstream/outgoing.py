@@ -4,11 +4,13 @@ Everything is decoded one level; what nobody asked to change goes out as the byt
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Raw
 
 from toolgate import __version__
+from toolgate.observe.tracing import Context, inject
 from toolgate.pipeline.call import Call
 from toolgate.protocol.envelope import Fields, dump, fields
 from toolgate.protocol.eras import (
@@ -20,7 +22,7 @@ from toolgate.protocol.eras import (
     Era,
 )
 
-__all__ = ["IDENTITY", "call_params", "own_params"]
+__all__ = ["IDENTITY", "call_params", "own_params", "trace_lines"]
 
 IDENTITY: Final[Mapping[str, str]] = {"name": "toolgate", "version": __version__}
 """How the gateway introduces itself to servers."""
@@ -45,13 +47,24 @@ def call_params(call: Call, era: Era, version: str, token: bytes) -> bytes:
     since two clients may choose the same one."""
     params = dict(call.params)
     if key := _NAMED.get(call.method):
-        params[key] = Raw(dump(call.route.name))
+        params[key] = _quoted(call.route.name)
     elif call.method == "completion/complete":
         params["ref"] = _reference(params.get("ref"), call.route.name)
+    told = call.trace.in_meta
+    if told and era is call.era is Era.MODERN and version == call.version and _PROGRESS not in call.meta:
+        return dump(params)  # the client's own `_meta` says it all
     meta = _modern_meta(call, version) if era is Era.MODERN else _legacy_meta(call)
     if _PROGRESS in meta:
         meta[_PROGRESS] = Raw(token)
+    if not told:
+        meta = inject(meta, call.trace)
     return dump(_with_meta(params, meta, stays_empty=not call.meta))
+
+
+def trace_lines(context: Context) -> bytes:
+    """The headers of a call's trace (Trace Context, section 3)."""
+    lines = b"traceparent: %b\r\n" % context.traceparent.encode()
+    return lines + b"tracestate: %b\r\n" % context.tracestate.encode() if context.tracestate else lines
 
 
 def own_params(params: bytes | None, era: Era, version: str) -> bytes | None:
@@ -68,13 +81,18 @@ def _reference(ref: Raw | None, name: str) -> Raw:
     return Raw(dump(members))
 
 
+@lru_cache(maxsize=4_096)
+def _quoted(text: str) -> Raw:
+    return Raw(dump(text))
+
+
 def _stamp(version: str) -> Fields:
-    return {PROTOCOL_VERSION: Raw(dump(version)), CLIENT_INFO: _IDENTITY, CLIENT_CAPABILITIES: _NOTHING}
+    return {PROTOCOL_VERSION: _quoted(version), CLIENT_INFO: _IDENTITY, CLIENT_CAPABILITIES: _NOTHING}
 
 
 def _modern_meta(call: Call, version: str) -> Fields:
     if call.era is Era.MODERN:
-        return {**call.meta, PROTOCOL_VERSION: Raw(dump(version))}
+        return {**call.meta, PROTOCOL_VERSION: _quoted(version)}
     meta = {**call.meta, **_stamp(version), CLIENT_CAPABILITIES: Raw(call.capabilities)}
     if call.log_level is not None:
         meta[LOG_LEVEL] = Raw(dump(call.log_level))

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from aiohttp import ClientSession
-
 from toolgate.catalog.remembered import Memory
+from toolgate.http import pool as connections
 from toolgate.model.server import Server, Stdio
 from toolgate.runtime import process
 from toolgate.runtime.base import Runtime
@@ -15,7 +14,7 @@ from toolgate.upstream.background import Background
 from toolgate.upstream.base import Events, Links, Status
 from toolgate.upstream.fingerprint import fingerprint
 from toolgate.upstream.launch import StdioLinks
-from toolgate.upstream.reach import HttpLinks, open_session
+from toolgate.upstream.reach import HttpLinks
 from toolgate.upstream.resolved import Environment, Resolve
 from toolgate.upstream.shared import SharedUpstream
 from toolgate.upstream.slots import Slots
@@ -47,12 +46,12 @@ class Pool:
         self._events = events
         self._key = fingerprint_key
         self._slots = Slots()
-        self._session: ClientSession = open_session()
+        self._connections = connections.Pool()
         self._stdio: Links = StdioLinks(
             runtime, resolve, environment, response_bytes=response_bytes, start_timeout=start_timeout
         )
         self._http: Links = HttpLinks(
-            self._session, resolve, response_bytes=response_bytes, start_timeout=start_timeout
+            self._connections, resolve, response_bytes=response_bytes, start_timeout=start_timeout
         )
         self._upstreams: dict[str, SharedUpstream] = {}
         self._leaving = Background(_LEAVING)
@@ -80,6 +79,24 @@ class Pool:
     def statuses(self) -> list[Status]:
         return [upstream.status for upstream in self._upstreams.values()]
 
+    async def check(self, name: str) -> None:
+        """Ask a server whether it is alive. Raises `UpstreamError`."""
+        if (upstream := self._upstreams.get(name)) is not None:
+            await upstream.check()
+
+    def under_way(self, name: str) -> int:
+        """Calls that a server has not answered yet."""
+        upstream = self._upstreams.get(name)
+        return upstream.under_way if upstream is not None else 0
+
+    def in_flight(self) -> list[tuple[tuple[str], float]]:
+        """The same of each server, for `toolgate_calls_in_flight`."""
+        return [((name,), upstream.under_way) for name, upstream in self._upstreams.items()]
+
+    def links(self) -> list[tuple[tuple[str], float]]:
+        """Live links of each server, for `toolgate_server_links`."""
+        return [((name,), upstream.links) for name, upstream in self._upstreams.items()]
+
     async def settled(self, timeout: float) -> None:
         """Wait until every server was ready with its lists read, or failed once; at most `timeout` seconds."""
         with suppress(TimeoutError):
@@ -92,7 +109,7 @@ class Pool:
         upstreams, self._upstreams = self._upstreams, {}
         await asyncio.gather(*(upstream.close(grace) for upstream in upstreams.values()))
         await self._leaving.finish(grace)
-        await self._session.close()
+        await self._connections.close()
 
     def _new(self, server: Server) -> SharedUpstream:
         connect = self._stdio if isinstance(server.transport, Stdio) else self._http

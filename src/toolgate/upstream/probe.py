@@ -11,7 +11,7 @@ from toolgate.protocol import envelope, headers
 from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import MODERN_VERSIONS, Era
-from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint
+from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint, header_lines
 from toolgate.upstream.era import DISCOVER, INITIALIZE, Hello, discover_params, initialize_params, initialized, judge
 from toolgate.upstream.refusal import refusal
 
@@ -82,9 +82,9 @@ async def _open_session(endpoint: Endpoint, answer: Answer) -> Contact:
     if reply is None or answer.status != 200:
         raise refusal(endpoint, answer)
     hello = initialized(reply)
-    session = answer.headers.get(headers.SESSION_ID, "")
+    session = answer.headers.text(headers.SESSION_ID.lower().encode())
     told = {headers.PROTOCOL_VERSION: hello.version} | ({headers.SESSION_ID: session} if session else {})
-    status = await endpoint.tell(envelope.notification("notifications/initialized"), told)
+    status = await endpoint.tell(envelope.notification("notifications/initialized"), header_lines(told))
     if status in {401, 403}:
         raise SignInNeeded(f"refuses access at {endpoint.origin} ({status})", server=endpoint.server)
     if status >= 300:
@@ -101,7 +101,7 @@ def reply_of(message: Message | None) -> Reply | None:
 
 
 async def _ask(endpoint: Endpoint, method: str, params: bytes, more: dict[str, str]) -> Answer:
-    return await endpoint.ask(_KEY, envelope.request(_KEY, method, params), more, _ignore)
+    return await endpoint.ask(_KEY, envelope.request(_KEY, method, params), header_lines(more), _ignore)
 
 
 def _is_result(answer: Answer) -> bool:

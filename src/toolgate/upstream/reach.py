@@ -2,10 +2,8 @@
 
 import asyncio
 
-from aiohttp import ClientSession, DummyCookieJar, TCPConnector
-
-from toolgate import __version__
 from toolgate.errors import StartFailed, UpstreamError
+from toolgate.http.pool import Pool
 from toolgate.model.server import Http, Server
 from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.eras import Era
@@ -17,27 +15,14 @@ from toolgate.upstream.probe import NotStreamable, shake_hands
 from toolgate.upstream.relay import News
 from toolgate.upstream.resolved import Resolve
 
-__all__ = ["HttpLinks", "open_session"]
-
-
-def open_session() -> ClientSession:
-    """What all links share: connections, name look-ups and the TLS context. No cookies: servers don't share users."""
-    return ClientSession(
-        connector=TCPConnector(
-            limit=0,  # or one slow server could take the connections of all others
-            limit_per_host=256,
-            keepalive_timeout=4.0,  # Node.js and uvicorn close after 5, and a POST that meets this is not sent again
-        ),
-        cookie_jar=DummyCookieJar(),
-        headers={"User-Agent": f"toolgate/{__version__}", "Accept-Encoding": "identity"},
-    )
+__all__ = ["HttpLinks"]
 
 
 class HttpLinks:
     """An `upstream.base.Links`. `response_bytes` bounds an answer; `start_timeout` is in seconds."""
 
-    def __init__(self, session: ClientSession, resolve: Resolve, *, response_bytes: int, start_timeout: float) -> None:
-        self._session = session
+    def __init__(self, pool: Pool, resolve: Resolve, *, response_bytes: int, start_timeout: float) -> None:
+        self._pool = pool
         self._resolve = resolve
         self._response_bytes = response_bytes
         self._start_timeout = start_timeout
@@ -46,7 +31,7 @@ class HttpLinks:
         if not isinstance(server.transport, Http):
             raise TypeError(f"server {server.name!r} is not behind a URL")
         address, redact = await resolved.address(server.transport, self._resolve)
-        endpoint = Endpoint(server.name, address, self._session, redact, self._response_bytes)
+        endpoint = Endpoint(server.name, address, self._pool, redact, self._response_bytes)
         try:
             async with asyncio.timeout(self._start_timeout):
                 return await _link(endpoint, era, news, capabilities)

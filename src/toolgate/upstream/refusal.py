@@ -39,7 +39,7 @@ def refusal(endpoint: Endpoint, answer: Answer) -> ServerUnavailable:
 
 
 def _sign_in(endpoint: Endpoint, answer: Answer) -> SignInNeeded:
-    scheme = _SCHEME.match(answer.headers.get("WWW-Authenticate", ""))
+    scheme = _SCHEME.match(answer.headers.text(b"www-authenticate"))
     asks = f"; it asks for {scheme[0]} credentials" if scheme else ""
     return SignInNeeded(
         f"refuses access at {endpoint.origin}: {_status(answer.status)}{asks}",
@@ -50,7 +50,7 @@ def _sign_in(endpoint: Endpoint, answer: Answer) -> SignInNeeded:
 
 def _target(endpoint: Endpoint, answer: Answer) -> str:
     try:
-        return str(URL(endpoint.origin).join(URL(answer.headers.get("Location", ""))).origin())
+        return str(URL(endpoint.origin).join(URL(answer.headers.text(b"location"))).origin())
     except ValueError:
         return "somewhere unreadable"
 

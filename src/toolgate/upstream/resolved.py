@@ -1,8 +1,10 @@
 """A definition with its secrets in: what is started or reached, and how to take the secrets out of what comes back."""
 
 import base64
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from yarl import URL
 
@@ -17,6 +19,10 @@ __all__ = ["Address", "Environment", "Resolve", "address", "launch"]
 Resolve = Callable[[Template], Awaitable[Secret]]
 Environment = Callable[[Mapping[str, str]], Mapping[str, str]]
 """What a definition's own variables become in the whole environment of a child."""
+
+
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,11 @@ async def address(transport: Http, resolve: Resolve) -> tuple[Address, Redact]:
         raise StartFailed("its url is not a URL", hint="it should read https://host/path") from None
     if url.scheme not in {"http", "https"}:
         raise StartFailed(f"its url begins with {url.scheme}:", hint="it should begin with https:// or http://")
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or _CONTROL.search(value):
+            raise StartFailed(
+                f"its header {name!r} has characters that no header may have", hint="look for a line break at its end"
+            )
     hidden = [*headers.values(), *(value.partition(" ")[2] for value in headers.values()), *url.query.values()]
     if url.user is not None:
         login = f"{url.user}:{url.password or ''}"

@@ -1,6 +1,7 @@
 """One server as all callers see it: its first link, and further ones for callers that it may ask something."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from toolgate.model.server import Server
 from toolgate.pipeline.call import Call, Reply
@@ -33,15 +34,32 @@ class SharedUpstream:
     def known_era(self) -> Era | None:
         return self._first.known_era
 
+    @property
+    def under_way(self) -> int:
+        """Calls that it has not answered yet."""
+        return self._first.under_way + sum(upstream.under_way for upstream in self._variants.all())
+
+    @property
+    def links(self) -> int:
+        return self._first.linked + sum(upstream.linked for upstream in self._variants.all())
+
+    async def check(self) -> None:
+        """Ask whether it is alive. Raises `UpstreamError`."""
+        await self._first.check()
+
     async def settled(self) -> None:
         await self._first.settled()
 
-    async def send(self, call: Call) -> Reply:
+    def send(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """See `Upstream.send`. A modern server is told with every request what its client can be asked, so it needs
         one link; of the methods only those that may need input (2026-07-28, MRTR, Supported Requests) take another."""
-        if call.capabilities == NONE or call.method not in MAY_NEED_INPUT or await self._first.era(call) is Era.MODERN:
-            return await self._first.send(call)
-        return await self._variants.of(call).send(call)
+        if call.capabilities == NONE or call.method not in MAY_NEED_INPUT or self._first.link_era is Era.MODERN:
+            return self._first.send(call)
+        return self._send_by_era(call)
+
+    async def _send_by_era(self, call: Call) -> Reply:
+        fits = await self._first.era(call) is Era.MODERN
+        return await (self._first if fits else self._variants.of(call)).send(call)
 
     async def subscribe(self, uri: str, heard: Heard, timeout: float) -> Reply:
         """Tell `heard` of updates of a resource from now on; the server's own answer where it refuses."""

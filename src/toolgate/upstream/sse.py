@@ -179,7 +179,7 @@ class SseLink(DispatchingLink):
                 await self._deliver(message)
 
     async def _deliver(self, message: bytes) -> None:
-        status = await (await self._messages).tell(message, {})
+        status = await (await self._messages).tell(message)
         if status == 404:
             raise SessionLost("has ended the session", server=self.server)
         if status in {401, 403}:

@@ -25,6 +25,7 @@ from toolgate.upstream import failures
 from toolgate.upstream.background import Background
 from toolgate.upstream.backoff import Backoff
 from toolgate.upstream.base import Events, Link, Links, SessionLost, State, Status
+from toolgate.upstream.health import alive
 from toolgate.upstream.level import LinkLevel
 from toolgate.upstream.refresh import Refresher
 from toolgate.upstream.remirror import mirrored_anew
@@ -136,6 +137,10 @@ class Upstream:
             except SessionLost as lost:
                 self._drop(link, lost)
                 reply = await self._pass(await self._started_within(call.timeout), call, began)
+        except DeadlineExceeded:
+            late = failures.late(call)  # in terms of the time that it had from the beginning
+            self._note(late)
+            raise late from None
         except UpstreamError as error:
             self._note(error)
             raise
@@ -146,8 +151,18 @@ class Upstream:
         return reply
 
     @property
-    def busy(self) -> bool:
-        return self._under_way > 0
+    def under_way(self) -> int:
+        """Calls that it has not answered yet."""
+        return self._under_way
+
+    @property
+    def linked(self) -> bool:
+        return self._link is not None
+
+    async def check(self) -> None:
+        """Ask whether it is alive. Raises `UpstreamError`; a server that is down has been found out already."""
+        if self._link is not None:
+            await alive(self._link)
 
     async def subscribe(self, uri: str, heard: Heard, timeout: float) -> Reply:
         """Tell `heard` of updates of a resource from now on. Raises as `send` does."""
@@ -172,6 +187,11 @@ class Upstream:
             return self._link.era
         return self._remembered.era if self._remembered else None
 
+    @property
+    def link_era(self) -> Era | None:
+        """While there is a link."""
+        return self._link.era if self._link is not None else None
+
     async def era(self, call: Call) -> Era:
         """Of the server, once it has started; waits and raises as `send` does."""
         link = self._link or await self._started_within(call.timeout)
@@ -179,12 +199,13 @@ class Upstream:
 
     async def _pass(self, link: Link, call: Call, began: float) -> Reply:
         """The only place where a call meets a link."""
-        await self._level.suit(call)
+        if not self._level.suits(call):
+            await self._level.suit(call)
         for _ in range(_ROUNDS):
-            reply = await self._ask(link, call, began)
-            if (anew := await mirrored_anew(link, call, reply)) is not None:
+            reply = await link.send(self._in_time(call, began))
+            if reply.is_error and (anew := await mirrored_anew(link, call, reply)) is not None:
                 call = anew
-                reply = await self._ask(link, call, began)
+                reply = await link.send(self._in_time(call, began))
             if link.era is call.era or not needs_input(reply):
                 return _crossed(reply, link, call)
             again = await answered(call, reply)
@@ -193,14 +214,10 @@ class Upstream:
             call, began = again, time.monotonic()
         raise failures.broken(self.server.name, f"asked for more input {_ROUNDS} times in one call")
 
-    async def _ask(self, link: Link, call: Call, began: float) -> Reply:
+    def _in_time(self, call: Call, began: float) -> Call:
+        """With what is left of its time."""
         waited = time.monotonic() - began
-        if waited < 0.001:
-            return await link.send(call)
-        try:
-            return await link.send(call.with_(timeout=max(call.timeout - waited, 0.001)))
-        except DeadlineExceeded:
-            raise failures.late(call) from None
+        return call if waited < 0.001 else call.with_(timeout=max(call.timeout - waited, 0.001))
 
     async def _started_within(self, seconds: float) -> Link:
         try:

@@ -8,7 +8,7 @@ declares nothing, is for everybody else, and for the lists.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -49,6 +49,9 @@ class Variants:
             self._sweeping = asyncio.create_task(self._sweep(), name="sweep idle links")
         return upstream
 
+    def all(self) -> Iterable[Upstream]:
+        return self._links.values()
+
     def __len__(self) -> int:
         return len(self._links)
 
@@ -76,5 +79,5 @@ class Variants:
         while self._links:
             await asyncio.sleep(min(_SWEEP, self._idle))
             long_ago = asyncio.get_running_loop().time() - self._idle
-            for key in [key for key, used in self._used.items() if used <= long_ago and not self._links[key].busy]:
+            for key in [key for key, used in self._used.items() if used <= long_ago and not self._links[key].under_way]:
                 self._leave(key)

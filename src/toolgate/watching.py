@@ -1,0 +1,137 @@
+"""Everything that looks on while the gateway serves: metrics, traces, records, the states of servers, their health."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Self
+
+from toolgate.catalog.build import server_endpoint
+from toolgate.catalog.refresh import Catalog
+from toolgate.config.model import Document
+from toolgate.control.gauges import server_gauges
+from toolgate.control.health import HealthReport
+from toolgate.model.secretref import Secret, Template
+from toolgate.model.tool import Kind
+from toolgate.observe.export import Exporter
+from toolgate.observe.exposition import media_type, paced
+from toolgate.observe.health import Checked
+from toolgate.observe.lag import LoopLag
+from toolgate.observe.metrics import Metrics, Reading
+from toolgate.observe.process import figures
+from toolgate.observe.slo import Objectives, Windows
+from toolgate.observe.tracing import Tracer
+from toolgate.recording.recorder import Recorder
+from toolgate.store.database import Database
+from toolgate.store.transitions import Transitions
+from toolgate.upstream.base import State, Status
+from toolgate.upstream.health import Checks
+from toolgate.upstream.pool import Pool
+
+__all__ = ["Watching"]
+
+Resolve = Callable[[Template], Awaitable[Secret]]
+
+
+class Watching:
+    """`open` before the servers start, `watch` once there is a pool."""
+
+    def __init__(self, metrics: Metrics, recorder: Recorder, transitions: Transitions, tracer: Tracer) -> None:
+        self.metrics = metrics
+        self.recorder = recorder
+        self.tracer = tracer
+        self._transitions = transitions
+        self._checked = Checked(time.time)
+
+    @classmethod
+    async def open(
+        cls, document: Document, database: Database, catalog: Catalog, resolve: Resolve, stack: AsyncExitStack
+    ) -> Self:
+        """What has to be closed is pushed on `stack`, which closes it before the database."""
+        metrics = Metrics(partial(_listed, catalog))
+        transitions = await Transitions.open(database)
+        stack.push_async_callback(transitions.close)
+        kept = document.record
+        recorder = Recorder.open(
+            database,
+            sinks=[metrics.record],
+            audit_days=kept.audit_days,
+            audit_rows=kept.audit_rows,
+            usage_days=kept.usage_days,
+        )
+        stack.push_async_callback(recorder.close)
+        depths: dict[str, Callable[[], int]] = {
+            "audit": lambda: recorder.waiting,
+            "transitions": lambda: len(transitions),
+        }
+        exporter = _exporter(document, resolve)
+        if exporter is not None:
+            stack.push_async_callback(exporter.close)
+            metrics.read_all(exporter.read)
+            depths["spans"] = lambda: exporter.depth
+        metrics.read("toolgate_queue_depth", lambda: [((name,), float(read())) for name, read in depths.items()])
+        tracer = Tracer(exporter.offer if exporter else None, document.tracing.ratio)
+        return cls(metrics, recorder, transitions, tracer)
+
+    def watch(
+        self, pool: Pool, document: Document, gauges: Mapping[str, Callable[[], Reading]], stack: AsyncExitStack
+    ) -> HealthReport:
+        """From now on. `gauges` are read when somebody looks."""
+        metrics = self.metrics
+        lag = LoopLag()
+        lag.start()
+        stack.callback(lag.close)
+        checked = self._checked
+        checks = Checks(partial(_ready, pool), pool.check, checked.note, document.health.interval)
+        checks.start()
+        stack.push_async_callback(checks.close)
+        wanted = document.health
+        windows = Windows(metrics.totals, Objectives(wanted.availability, wanted.latency, wanted.fast))
+        windows.start()
+        stack.callback(windows.close)
+        for name, read in {
+            **gauges,
+            "toolgate_loop_lag_seconds": lag.read,
+            "toolgate_server_check_failures": checked.failures,
+            "toolgate_server_links": pool.links,
+            "toolgate_calls_in_flight": pool.in_flight,
+            "toolgate_audit_waits_total": lambda: self.recorder.waits,
+        }.items():
+            metrics.read(name, read)
+        metrics.read_all(figures)
+        metrics.read_all(server_gauges(pool.statuses))
+        return HealthReport(pool.statuses, self._transitions.of, windows, checked, pool.under_way)
+
+    def state(self, status: Status) -> None:
+        """A server's state changed."""
+        self._transitions.note(status.server.name, status.state.value, status.since, status.reason)
+
+    def keep(self, names: Iterable[str]) -> None:
+        """These are the servers now."""
+        self._checked.keep(names)
+
+    async def exposition(self, accept: str) -> tuple[bytes, str]:
+        """The body of `/metrics`, and its media type."""
+        form = media_type(accept)
+        return await paced([self.metrics.snapshot()], form), form
+
+
+def _listed(catalog: Catalog, server: str, method: str, name: str) -> bool:
+    view = catalog.current.views.get(server_endpoint(server))
+    kind = Kind.TOOLS if method == "tools/call" else Kind.PROMPTS
+    return view is not None and view.of(kind).route(name) is not None
+
+
+def _ready(pool: Pool) -> list[str]:
+    return [status.server.name for status in pool.statuses() if status.state is State.READY]
+
+
+def _exporter(document: Document, resolve: Resolve) -> Exporter | None:
+    tracing = document.tracing
+    if tracing.endpoint is None:
+        return None
+
+    async def headers() -> dict[str, str]:
+        return {name: (await resolve(value)).reveal() for name, value in tracing.headers.items()}
+
+    return Exporter(tracing.endpoint, headers)
