@@ -201,13 +201,17 @@ class Gateway:
         self._catalog.learn(server, catalogue)
         self._changed()
 
+    def updated(self, server: str) -> None:
+        self._cache.forget(server)
+
     def state(self, status: Status) -> None:
         self._watching.state(status)
         self._changed()
 
     # The way to single resources (inbound.updates.Subscribing)
 
-    async def subscribe(self, route: Route, heard: Heard) -> Reply:
+    async def subscribe(self, principal: Principal, route: Route, heard: Heard) -> Reply:
+        self._authorize.check(principal, "resources/subscribe", route)
         upstream = self._pool.get(route.server)
         if upstream is None:
             raise ServerUnavailable(f"server {route.server!r} was removed from the configuration", server=route.server)

@@ -69,7 +69,7 @@ class Servers:
         self.heard: dict[tuple[str, str], list[Heard]] = {}
         self.changed = asyncio.Event()
 
-    async def subscribe(self, route: Route, heard: Heard) -> Reply:
+    async def subscribe(self, principal: Principal, route: Route, heard: Heard) -> Reply:
         if route.name.startswith("x:"):
             return Reply(b'{"code":-32002,"message":"no such resource"}', is_error=True)
         self.heard.setdefault((route.server, route.name), []).append(heard)

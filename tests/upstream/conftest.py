@@ -41,6 +41,8 @@ class Audience:
         self.catalogues.append((server, catalogue))
         self._news.set()
 
+    def updated(self, server: str) -> None: ...
+
     def state(self, status: Status) -> None:
         self.states.append(status)
         self._news.set()

@@ -192,7 +192,7 @@ def _prompt(exchange: Exchange) -> Route:
 
 
 def _resource(exchange: Exchange) -> Route:
-    return locate(exchange.view, text(exchange.params, "uri"))
+    return locate(exchange.whole, text(exchange.params, "uri"))
 
 
 def _completion(exchange: Exchange) -> Route:
@@ -200,12 +200,12 @@ def _completion(exchange: Exchange) -> Route:
     if optional_text(reference, "type") == "ref/prompt":
         return _named(exchange, Kind.PROMPTS, "prompt", reference)
     uri = text(reference, "uri")
-    return exchange.view.of(Kind.TEMPLATES).route(uri) or locate(exchange.view, uri)
+    return exchange.whole.of(Kind.TEMPLATES).route(uri) or locate(exchange.whole, uri)
 
 
 def _named(exchange: Exchange, kind: Kind, noun: str, holder: Fields | None = None) -> Route:
     name = text(exchange.params if holder is None else holder, "name")
-    route = exchange.view.of(kind).route(name)
+    route = exchange.whole.of(kind).route(name)
     if route is None:
         raise NotListed(f"there is no {noun} {name!r} here; {noun}s/list names those that there are", name=name)
     return route

@@ -33,6 +33,11 @@ class Exchange(msgspec.Struct, frozen=True):
     headers: Headers = NO_HEADERS
     size: int = 0
 
+    @property
+    def whole(self) -> View:
+        """The endpoint with what this caller may not call, too: who calls that is told why it is refused."""
+        return self.snapshot.views[self.endpoint]
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """The whole JSON-RPC response, and the HTTP status that goes with it where the stream has not begun. `apart` are

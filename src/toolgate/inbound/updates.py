@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from toolgate.catalog.snapshot import Route
 from toolgate.inbound.sessions import Session, Sessions
+from toolgate.model.principal import Principal
 from toolgate.pipeline.call import Reply
 from toolgate.protocol.envelope import Fields, dump, fields, notification
 from toolgate.protocol.eras import SUBSCRIPTION_ID
@@ -27,8 +28,8 @@ _Held = tuple[Session, Route, Heard]
 class Subscribing(Protocol):
     """The way to the servers."""
 
-    async def subscribe(self, route: Route, heard: Heard) -> Reply:
-        """The server's own answer where it refuses."""
+    async def subscribe(self, principal: Principal, route: Route, heard: Heard) -> Reply:
+        """The server's own answer where it refuses. Raises `Forbidden`."""
         ...
 
     async def unsubscribe(self, route: Route, heard: Heard) -> None: ...
@@ -57,7 +58,11 @@ class Updates:
             session.notify(message_of(uri, route, updated, params))
 
         self._held[key] = session, route, heard
-        reply = await self._servers.subscribe(route, heard)
+        try:
+            reply = await self._servers.subscribe(session.principal, route, heard)
+        except BaseException:
+            self._held.pop(key, None)
+            raise
         if reply.is_error:
             self._held.pop(key, None)
             return reply

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from toolgate.catalog.addresses import locate
 from toolgate.catalog.snapshot import Route
-from toolgate.errors import InvalidParams, UpstreamError
+from toolgate.errors import Forbidden, InvalidParams, UpstreamError
 from toolgate.inbound.exchange import Exchange
 from toolgate.inbound.updates import Heard, Subscribing, message_of
 
@@ -40,8 +40,8 @@ class Watching:
             try:
                 route = locate(self._exchange.view, uri)
                 heard = partial(self._heard, uri, route)
-                reply = await self._servers.subscribe(route, heard)
-            except (InvalidParams, UpstreamError):
+                reply = await self._servers.subscribe(self._exchange.principal, route, heard)
+            except (Forbidden, InvalidParams, UpstreamError):
                 continue
             if not reply.is_error:
                 self._held.append((route, heard))

@@ -50,6 +50,9 @@ class Events(Protocol):
     def catalogue(self, server: str, catalogue: Catalogue) -> None:
         """The server's catalogue was read (again)."""
 
+    def updated(self, server: str) -> None:
+        """The server says that a resource has changed."""
+
     def state(self, status: Status) -> None:
         """The server's state changed."""
 

@@ -178,6 +178,7 @@ class Upstream:
         self._refresher.changed(kinds)
 
     def updated(self, uri: str, params: bytes) -> None:
+        self._events.updated(self.server.name)
         self._watched.updated(uri, params)
 
     @property

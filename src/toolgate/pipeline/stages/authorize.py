@@ -3,9 +3,11 @@
 from typing import Final
 
 from toolgate.catalog.permitted import Permissions
+from toolgate.catalog.snapshot import Route
 from toolgate.config.model import Document
 from toolgate.errors import Forbidden
 from toolgate.model.names import exposed_name
+from toolgate.model.principal import Principal
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
 from toolgate.policy.teams import Decision, Rules
@@ -30,18 +32,21 @@ class Authorize:
 
     async def __call__(self, call: Call, proceed: Proceed) -> Reply:
         """Raises `Forbidden`, which names the team and the rule."""
-        permissions = self._permissions
-        if permissions.rules.covers(call.principal):
-            decision = permissions.decide(call.principal, call.method, call.route)
-            if not decision.allowed:
-                raise _refused(call, decision)
+        self.check(call.principal, call.method, call.route)
         return await proceed(call)
 
+    def check(self, principal: Principal, action: str, route: Route) -> None:
+        """Raises `Forbidden`."""
+        permissions = self._permissions
+        if permissions.rules.covers(principal):
+            decision = permissions.decide(principal, action, route)
+            if not decision.allowed:
+                raise _refused(principal, action, route, decision)
 
-def _refused(call: Call, decision: Decision) -> Forbidden:
-    principal, route = call.principal, call.route
+
+def _refused(principal: Principal, action: str, route: Route, decision: Decision) -> Forbidden:
     who = f"{principal.name!r} ({', '.join(principal.teams) or 'no team'})"
-    name = exposed_name(route.server, route.name) if call.method in {"tools/call", "prompts/get"} else route.name
+    name = exposed_name(route.server, route.name) if action in {"tools/call", "prompts/get"} else route.name
     return Forbidden(
         f"{who} may not call {name!r} of server {route.server!r}: {decision.reason}",
         hint=_HINT,

@@ -68,7 +68,7 @@ class Record:
             call.id,
             principal.id,
             principal.name,
-            principal.teams[0] if principal.teams else "",
+            ",".join(principal.teams),
             call.method,
             route.server,
             route.name,
