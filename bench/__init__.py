@@ -1,1 +1,1 @@
-"""Measurements, each with the direct call beside it: `make bench`, or `make bench ARGS=--quick`."""
+"""Measurements, each with what it is compared with beside it: `make bench`, or `make bench ARGS=--quick`."""

@@ -1,114 +1,199 @@
-"""Clients that are not the bottleneck: requests are bytes made beforehand, answers are read and not parsed."""
+"""Clients that are not the bottleneck: requests are bytes made beforehand, answers are searched and not parsed."""
 
 import asyncio
-import itertools
 import json
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from bench.stub import REVISION
+from bench.stubs.answers import LEGACY, MODERN
 
-__all__ = ["HttpLine", "Line", "StdioLine", "latencies"]
+__all__ = ["NO_ID", "Answer", "Caller", "Connection", "call", "connected", "opened"]
 
+NO_ID = "100000000"
+"""Where an id goes: what repeats a request replaces it by others of the same length."""
+
+_CLIENT = {"name": "bench", "version": "1"}
 _META = {
-    "io.modelcontextprotocol/protocolVersion": REVISION,
-    "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientInfo": _CLIENT,
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 
 
-class Line(Protocol):
-    async def ask(self) -> None:
-        """Send the request once, and read its answer. Raises `AssertionError` where that is an error."""
-        ...
+@dataclass(frozen=True)
+class Caller:
+    """A client of `url`, in one era, with a key where one is needed; `session` is what `opened` learnt."""
+
+    url: str
+    era: str = "modern"
+    key: str = ""
+    session: str = ""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 80
+
+    def request(self, method: str, params: Mapping[str, Any], key: str | None = NO_ID) -> bytes:
+        """The whole request as bytes; a notification where `key` is None."""
+        message: dict[str, Any] = {"jsonrpc": "2.0"}
+        if key is not None:
+            message["id"] = int(key)
+        message |= {"method": method, "params": dict(params)}
+        if self.era == "modern":
+            message["params"]["_meta"] = {**params.get("_meta", {}), **_META}
+        body = json.dumps(message, separators=(",", ":")).encode()
+        head = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        head |= self._era_head(method, params) | {"Content-Length": str(len(body))}
+        return self._head("POST", head) + body
+
+    def get(self) -> bytes:
+        """Opens the stream of a legacy session."""
+        return self._head("GET", {"Accept": "text/event-stream", **self._era_head("", {})})
+
+    def _era_head(self, method: str, params: Mapping[str, Any]) -> dict[str, str]:
+        if self.era == "modern":
+            named = {"Mcp-Name": params["name"]} if "name" in params else {}
+            return {"MCP-Protocol-Version": MODERN, "Mcp-Method": method, **named}
+        if method == "initialize":
+            return {}
+        return {"MCP-Protocol-Version": LEGACY, **({"Mcp-Session-Id": self.session} if self.session else {})}
+
+    def _head(self, verb: str, head: Mapping[str, str]) -> bytes:
+        parts = urlsplit(self.url)
+        every = {"Host": parts.netloc, **({"Authorization": f"Bearer {self.key}"} if self.key else {}), **head}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in every.items())
+        return f"{verb} {parts.path} HTTP/1.1\r\n{lines}\r\n".encode()
 
 
-def _body(key: int, method: str, params: Mapping[str, Any]) -> bytes:
-    return json.dumps(
-        {"jsonrpc": "2.0", "id": key, "method": method, "params": {**params, "_meta": _META}}, separators=(",", ":")
-    ).encode()
+def call(name: str, text: str = "hello", **more: Any) -> tuple[str, dict[str, Any]]:
+    """Method and params of a call of one of the stub's tools."""
+    return "tools/call", {"name": name, "arguments": {"text": text}, **more}
 
 
-class HttpLine:
-    """One connection that is kept alive."""
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    head: bytes
+    body: bytes
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.request = request
+    def header(self, name: bytes) -> str:
+        at = self.head.lower().find(b"\r\n" + name.lower() + b":")
+        if at < 0:
+            return ""
+        start = at + len(name) + 3
+        stop = self.head.find(b"\r\n", start)
+        return self.head[start : stop if stop >= 0 else None].decode().strip()
 
-    @classmethod
-    async def open(cls, url: str, method: str, params: Mapping[str, Any]) -> "HttpLine":
-        parts = urlsplit(url)
-        body = _body(1, method, params)
-        head = {
-            "Host": parts.netloc,
-            "Content-Type": "application/json",
-            "Accept": "application/json, text/event-stream",
-            "MCP-Protocol-Version": REVISION,
-            "Mcp-Method": method,
-            **({"Mcp-Name": params["name"]} if "name" in params else {}),
-            "Content-Length": str(len(body)),
-        }
-        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**24)
-        return cls(reader, writer, f"POST {parts.path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
+    def json(self) -> Any:
+        return json.loads(self.body)
 
-    async def ask(self) -> None:
-        self.writer.write(self.request)
-        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-        assert head.startswith(b"http/1.1 200"), head
-        if (at := head.find(b"content-length:")) >= 0:
-            body = await self.reader.readexactly(int(head[at + 15 : head.index(b"\r\n", at)]))
+    @property
+    def succeeded(self) -> bool:
+        return self.status == 200 and b'"result":' in self.body and b'"isError":true' not in self.body
+
+
+class Connection(asyncio.Protocol):
+    """One connection that is kept alive, and one request at a time on it. A stream's pieces go to `heard`."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.heard: Callable[[bytes], None] | None = None
+        self.closed = False
+        self._received = bytearray()
+        self._wanted = -1  # bytes of the whole answer; 0: chunked; -1: its head is not here yet
+        self._waiting: asyncio.Future[Answer] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of asyncio's
+
+    def data_received(self, data: bytes) -> None:
+        if self.heard is not None:
+            self.heard(data)
+            return
+        self._received += data
+        if self._wanted < 0 and not self._read_head():
+            return
+        if self._wanted:
+            if len(self._received) < self._wanted:
+                return
+        elif not self._received.endswith(b"0\r\n\r\n"):
+            return
+        self._done()
+
+    def _read_head(self) -> bool:
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        head = self._received[:end].lower()
+        at = head.find(b"\r\ncontent-length:")
+        if at >= 0:
+            stop = head.find(b"\r\n", at + 2)
+            self._wanted = end + 4 + int(head[at + 17 : stop if stop >= 0 else None])
         else:
-            body = await self._chunks()
-        assert b'"result":' in body, body[:500]
+            self._wanted = 0 if b"chunked" in head else end + 4
+        return True
 
-    async def _chunks(self) -> bytes:
-        chunks = []
-        while size := int(await self.reader.readline(), 16):
-            chunks.append((await self.reader.readexactly(size + 2))[:-2])
-        await self.reader.readline()
-        return b"".join(chunks)
+    def _done(self) -> None:
+        head, _, body = bytes(self._received).partition(b"\r\n\r\n")
+        self._received.clear()
+        self._wanted = -1
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(Answer(int(head[9:12]), head, body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(ConnectionError("the connection was closed"))
+        if self.heard is not None:
+            self.heard(b"")
+
+    def send(self, request: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(request)
+
+    async def ask(self, request: bytes) -> Answer:
+        """Raises `ConnectionError` where there is none, or no more."""
+        if self.closed:
+            raise ConnectionError("the connection is closed")
+        self._waiting = asyncio.get_running_loop().create_future()
+        self.send(request)
+        return await self._waiting
 
     def close(self) -> None:
-        self.writer.close()
+        if self.transport is not None and not self.closed:
+            self.transport.close()
+
+    @classmethod
+    async def open(cls, caller: Caller, source: str = "") -> "Connection":
+        """`source` is an address of this machine to come from: one address has some 28,000 ports."""
+        loop = asyncio.get_running_loop()
+        host, port = caller.place
+        _, protocol = await loop.create_connection(cls, host, port, local_addr=(source, 0) if source else None)
+        return protocol
 
 
-class StdioLine:
-    """A child; many requests may be under way."""
-
-    def __init__(self, process: asyncio.subprocess.Process, method: str, params: Mapping[str, Any]) -> None:
-        self.process = process
-        self.before, self.after = _body(0, method, params).split(b'"id":0', 1)
-        self.keys = itertools.count(1)
-        self.waiting: dict[int, asyncio.Future[None]] = {}
-
-    async def ask(self) -> None:
-        assert self.process.stdin is not None
-        key = next(self.keys)
-        self.waiting[key] = asyncio.get_running_loop().create_future()
-        self.process.stdin.write(self.before + b'"id":%d' % key + self.after + b"\n")
-        await self.waiting[key]
-
-    async def read(self) -> None:
-        assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
-            at = line.index(b'"id":') + 5
-            self.waiting.pop(int(line[at : line.index(b",", at)])).set_result(None)
+@asynccontextmanager
+async def connected(caller: Caller) -> AsyncIterator[Connection]:
+    connection = await Connection.open(caller)
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
-async def latencies(lines: Sequence[Line], count: int) -> list[float]:
-    """Seconds of each of `count` requests, made over all lines at once, one after the other on each."""
-    taken: list[float] = []
-
-    async def work(line: Line, times: int) -> None:
-        for _ in range(times):
-            start = time.perf_counter()
-            await line.ask()
-            taken.append(time.perf_counter() - start)
-
-    await asyncio.gather(*(work(line, count // len(lines)) for line in lines))
-    return taken
+async def opened(caller: Caller) -> Caller:
+    """A legacy client with a session of its own; a modern one needs none. Raises `AssertionError`."""
+    if caller.era == "modern":
+        return caller
+    params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": _CLIENT}
+    async with connected(caller) as connection:
+        answer = await connection.ask(caller.request("initialize", params))
+        assert answer.succeeded, answer
+        session = replace(caller, session=answer.header(b"mcp-session-id"))
+        answer = await connection.ask(session.request("notifications/initialized", {}, None))
+        assert answer.status in {200, 202, 204}, answer
+    return session

@@ -1,0 +1,1 @@
+"""Servers that stand in for others, and cost as little as they can."""
