@@ -51,11 +51,8 @@ class Front:
 
     # inbound.answers.Servers
 
-    def timeout(self, route: Route) -> float:
-        return 5.0
-
-    def era(self, route: Route) -> Era | None:
-        return Era.LEGACY
+    def reach(self, route: Route) -> tuple[float, Era | None]:
+        return 5.0, Era.LEGACY
 
     def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
         return self._catalog.view(snapshot, endpoint, principal)

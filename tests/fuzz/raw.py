@@ -47,25 +47,26 @@ class Wire:
         with suppress(OSError):
             self._writer.write_eof()
 
-    async def answer(self, within: float = ANSWERS_WITHIN) -> Answer | None:
-        """The next one, or None for a closed connection. Raises `TimeoutError` where neither comes in time."""
+    async def answer(self, within: float = ANSWERS_WITHIN, *, bodiless: bool = False) -> Answer | None:
+        """The next one, or None for a closed connection. `bodiless`: it is one to a HEAD. Raises `TimeoutError` where
+        neither comes in time."""
         async with asyncio.timeout(within):
             try:
                 block = await self._reader.readuntil(b"\r\n\r\n")
             except (asyncio.IncompleteReadError, ConnectionError):
                 return None
         status, head = _parsed(block)
-        answer = Answer(status, head, await self._body(head))
+        answer = Answer(status, head, b"" if bodiless else await self._body(head))
         _judge(answer)
         return answer
 
-    async def answer_or_end(self) -> Answer | None:
+    async def answer_or_end(self, *, bodiless: bool = False) -> Answer | None:
         """For what may not be a whole request: an answer, or else, once our side is closed, the end."""
         try:
-            return await self.answer(_PATIENCE)
+            return await self.answer(_PATIENCE, bodiless=bodiless)
         except TimeoutError:
             self.end()
-            return await self.answer()
+            return await self.answer(bodiless=bodiless)
 
     async def _body(self, head: dict[bytes, bytes]) -> bytes:
         if b"transfer-encoding" not in head:

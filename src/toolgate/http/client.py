@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httptools
 
 from toolgate.http.headers import Headers, media_type
+from toolgate.http.heads import Heads, Whole, whole
 
-__all__ = ["EVENT_STREAM", "BrokenOffError", "Connection", "NotHttpError", "Response"]
+__all__ = ["EVENT_STREAM", "BrokenOffError", "Connection", "Known", "NotHttpError", "Response"]
 
 EVENT_STREAM: Final = "text/event-stream"
 _HEAD: Final = 128 * 1024  # bytes of a response's head
+_LARGE: Final = 256 * 1024  # bytes of a body from which on it may flow
 _AHEAD: Final = 256 * 1024  # bytes of a stream that are read before somebody wants them
 
 
@@ -23,11 +25,20 @@ class NotHttpError(ConnectionError):
     """What came is no response."""
 
 
+class Known(NamedTuple):
+    """What the head of a whole response said."""
+
+    status: int
+    headers: Headers
+
+
 class Response:
     """`body` is whole where the response is no stream; None where it was larger than it may be. A stream is read with
     `chunk`, and is left by `close`."""
 
     body: bytes | None = None
+    flows = False
+    """Its body is large, and comes in pieces like a stream."""
     ended = False
     _size = 0
     _wanted: "asyncio.Future[None] | None" = None
@@ -94,6 +105,7 @@ class Connection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         free: "Callable[[Connection], None]",
         lost: "Callable[[Connection], None]",
+        heads: "Heads[Known]",
     ) -> None:
         self.loop = loop
         self.idle_since = 0.0
@@ -104,6 +116,9 @@ class Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._parts: list[bytes] = []
         self._limits = (0, 0)
+        self._flows = False
+        self._heads = heads
+        self._whole: Whole | None = None
         self._room = 0
         self._paused = False
         self.is_lost = False
@@ -112,14 +127,18 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self._interim = False
 
-    def send(self, head: bytes, body: bytes | None, limit: int, limit_refused: int) -> "asyncio.Future[Response]":
-        """Write a request; the answer is there with the whole body, or with the head of an event stream. A body of more
-        than `limit` bytes (`limit_refused` where the status is not 200) is given up, and so is the connection then.
+    def send(
+        self, head: bytes, body: bytes | None, limit: int, limit_refused: int, *, flows: bool = False
+    ) -> "asyncio.Future[Response]":
+        """Write a request; the answer is there with the whole body, or with the head of an event stream, and where it
+        `flows` with that of a large body. A body of more than `limit` bytes (`limit_refused` where the status is not
+        200) is given up, and so is the connection then.
 
         Raises `BrokenOffError` and `NotHttpError`. Cancelling it does not close the connection: the caller does.
         """
         self._waiter = self.loop.create_future()
         self._limits = limit, limit_refused
+        self._flows = flows
         if body is None:
             self._transport.write(head)
         elif len(body) < _HEAD:
@@ -146,9 +165,15 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of asyncio's
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is None and self._response is None:
-            self._transport.abort()  # nobody has asked
-            return
+        if self._response is None:
+            if self._waiter is None:
+                self._transport.abort()  # nobody has asked
+                return
+            if not self._pairs:
+                self._whole = came = whole(data)
+                if came is not None and (known := self._heads.get(came.head)) is not None:
+                    self._take(known, came.body)
+                    return
         try:
             self._parser.feed_data(data)
             if self._waiter is not None and self._response is None:
@@ -159,6 +184,16 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(NotHttpError(type(error).__name__))
             self._transport.abort()
+
+    def _take(self, known: "Known", body: bytes) -> None:
+        """A whole response whose head was parsed before."""
+        response = Response(self, known.status, known.headers)
+        if len(body) <= self._limits[known.status != 200]:
+            response.body = body
+        response.ended = True
+        self._answer(response)
+        self.idle_since = self.loop.time()
+        self._free(self)
 
     def eof_received(self) -> None:
         """The end of a response without a length is the end of its connection (RFC 9112, 6.3)."""
@@ -202,12 +237,15 @@ class Connection(asyncio.Protocol):
         announced = response.headers.get(b"content-length")
         if announced is not None and announced.isdigit() and int(announced) > self._room:
             self._give_up(response)
+        elif announced is not None and self._flows and status == 200 and int(announced) > _LARGE:
+            response.flows = True
+            self._answer(response)
 
     def on_body(self, chunk: bytes) -> None:
         response = self._response
         if response is None:
             return
-        if response.is_stream and response.status == 200:
+        if response.flows or (response.is_stream and response.status == 200):
             if response.feed(chunk) > _AHEAD and not self._paused:
                 self._paused = True
                 self._transport.pause_reading()
@@ -235,6 +273,9 @@ class Connection(asyncio.Protocol):
         self._pairs = []
         self.read_on()
         if reusable:
+            came, self._whole = self._whole, None
+            if came is not None and not response.is_stream and not response.flows:
+                self._heads.put(came.head, Known(response.status, response.headers))
             self.idle_since = self.loop.time()
             self._free(self)
         else:

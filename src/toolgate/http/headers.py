@@ -10,17 +10,20 @@ __all__ = ["NO_HEADERS", "Headers", "media_type"]
 class Headers(dict[bytes, bytes]):
     """Names in lower case; of several of one name the last, and all of them in `pairs`. Made by `Headers.of`."""
 
-    __slots__ = ("pairs", "repeats")
+    __slots__ = ("pairs", "repeats", "seen")
 
     pairs: Sequence[tuple[bytes, bytes]]
     repeats: bool
     """Whether a name came more than once."""
+    seen: object
+    """What a reader worked out of them. The same head is the same object when it comes again."""
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[bytes, bytes]]) -> Self:
         headers = cls(pairs)
         headers.pairs = pairs
         headers.repeats = len(headers) != len(pairs)
+        headers.seen = None
         return headers
 
     def all(self, name: bytes) -> Sequence[bytes]:

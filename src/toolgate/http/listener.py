@@ -4,16 +4,21 @@ import asyncio
 import socket
 import ssl
 import time
+from collections import deque
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Final, Self
 
-from toolgate.http.server import Application, Connection
+from toolgate.http.entrance import Entrance, Turns
+from toolgate.http.heads import Heads
+from toolgate.http.server import Application, Connection, Target
 
 __all__ = ["Listener"]
 
 _BACKLOG: Final = 2048
 _LOOK: Final = 1.0  # seconds between looks at the connections
+_AT_ONCE: Final = 128  # requests that are begun in one round of the loop
+_MOST_WAITING: Final = 512  # that wait for their turn
 _SLICE: Final = 256  # connections that are looked at in one go
 
 
@@ -25,28 +30,59 @@ class Listener:
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self.closing = False
-        self._servers: list[asyncio.Server] = []
-        self._second = 0
-        self._date = b""
+        self.heads: Heads[Target] = Heads()
+        self._servers: list[asyncio.Server | Entrance] = []
+        self.turned_away = 0
+        self._moment = 0.0
+        self._begun = 0
+        self._waiting: deque[Connection] = deque()
+        self.date = b""
+        self._tell_time()
         self._looking = self.loop.create_task(self._look_on(), name="connections")
 
     @classmethod
-    async def open(cls, app: Application, *socks: socket.socket, tls: ssl.SSLContext | None = None) -> Self:
-        """Listen on bound sockets, which stay their owner's to close."""
+    async def open(
+        cls, app: Application, *socks: socket.socket, tls: ssl.SSLContext | None = None, turns: Turns | None = None
+    ) -> Self:
+        """Listen on bound sockets, which stay their owner's to close. `turns` says when it is ours to accept, where
+        other processes listen on them too."""
         opened = cls(app)
         for sock in socks:
+            if turns is not None:
+                entrance = Entrance(sock, lambda: Connection(opened), lambda: len(opened.connections), turns)
+                opened._servers.append(entrance)
+                continue
             serve = opened.loop.create_server if sock.family != socket.AF_UNIX else opened.loop.create_unix_server
             opened._servers.append(await serve(lambda: Connection(opened), sock=sock, ssl=tls, backlog=_BACKLOG))
         return opened
 
-    @property
-    def date(self) -> bytes:
-        """The `Date` header's line (RFC 9110, 6.6.1)."""
-        now = int(time.time())
-        if now != self._second:
-            self._second = now
-            self._date = b"date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
-        return self._date
+    def _tell_time(self) -> None:
+        """The `Date` header's line (RFC 9110, 6.6.1), which is good for a second."""
+        self.date = b"date: " + formatdate(time.time(), usegmt=True).encode() + b"\r\n"
+
+    def start(self, connection: Connection, now: float) -> bool:
+        """Of what comes at one moment only so much is begun at once, so that the loop soon looks again who else has
+        come; of what comes beside only so much waits, so that nobody waits for long. `now` stands still while the loop
+        reads (as it does on uvloop)."""
+        if now != self._moment:
+            self._moment, self._begun = now, 0
+        if self._begun < _AT_ONCE and not self._waiting:
+            self._begun += 1
+            connection.run()
+            return True
+        if len(self._waiting) >= _MOST_WAITING:
+            self.turned_away += 1
+            return False
+        if not self._waiting:
+            self.loop.call_soon(self._start_waiting)
+        self._waiting.append(connection)
+        return True
+
+    def _start_waiting(self) -> None:
+        for _ in range(min(_AT_ONCE, len(self._waiting))):
+            self._waiting.popleft().run()
+        if self._waiting:
+            self.loop.call_soon(self._start_waiting)
 
     async def close(self, drain: float) -> None:
         """Take nothing new; let what is under way end for at most `drain` seconds, then end it."""
@@ -81,6 +117,7 @@ class Listener:
     async def _look_on(self) -> None:
         while True:
             await asyncio.sleep(_LOOK)
+            self._tell_time()
             connections = tuple(self.connections)
             for start in range(0, len(connections), _SLICE):
                 now = self.loop.time()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Self
 from weakref import WeakValueDictionary
 
-from toolgate.http.client import Connection
+from toolgate.http.client import Connection, Known
+from toolgate.http.heads import Heads
 
 __all__ = ["CONNECT", "ConnectTimeoutError", "Line", "Pool", "Target"]
 
@@ -87,6 +88,7 @@ class Line:
         self._open: set[Connection] = set()
         self._opening = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._heads: Heads[Known] = Heads()
 
     async def connection(self) -> Connection:
         """One that is free, or a new one. Raises what connecting raises: `socket.gaierror`, `ssl.SSLError`, `OSError`,
@@ -161,7 +163,7 @@ class Line:
         return [host]
 
     def _make(self) -> Connection:
-        return Connection(self._loop, self._freed, self._lost)
+        return Connection(self._loop, self._freed, self._lost, self._heads)
 
     def _freed(self, connection: Connection) -> None:
         if self._pool.closed:

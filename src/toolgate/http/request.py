@@ -30,6 +30,10 @@ class Wire(Protocol):
         """End the work on the request that is being answered."""
         ...
 
+    def abort(self) -> None:
+        """Break the connection off."""
+        ...
+
     def answered(self, request: "Request") -> None:
         """The whole answer was written."""
         ...
@@ -87,7 +91,8 @@ class Request:
         """All at once. `content` is the line that names the body's type."""
         if self.begun:
             raise RuntimeError("the answer has begun already")
-        self.begun = self.done = True
+        self.begun = True
+        self._finished()
         if self.gone:
             return
         size = len(body)
@@ -132,16 +137,26 @@ class Request:
     def end(self) -> None:
         if self.done:
             return
-        self.done = True
+        self._finished()
         if self.gone:
             return
         if self._chunked:
             self._wire.write(b"0\r\n\r\n")
         self._wire.answered(self)
 
+    def _finished(self) -> None:
+        self.done = True
+        # Those who waited hold this request: a circle that only the collector would find.
+        self.on_gone = self.on_silence = None
+
     def cancel(self) -> None:
         """End the task that answers it."""
         self._wire.cancel()
+
+    def abort(self) -> None:
+        """Break the connection off, so that what was written does not look whole."""
+        self._finished()
+        self._wire.abort()
 
     async def drained(self) -> None:
         await self._wire.drained()

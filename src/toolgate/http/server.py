@@ -4,15 +4,16 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable
-from typing import Final, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 from urllib.parse import unquote
 
 import httptools
 
 from toolgate.http.headers import NO_HEADERS, Headers
+from toolgate.http.heads import Heads, Whole, whole
 from toolgate.http.request import Answer, Request
 
-__all__ = ["SILENCE", "Application", "Connection", "House"]
+__all__ = ["SILENCE", "Application", "Connection", "House", "Target"]
 
 _HEAD: Final = 64 * 1024  # bytes of a request line and its headers
 _FIELDS: Final = 200  # header fields
@@ -23,6 +24,7 @@ _BODY_SILENCE: Final = 30.0  # seconds without a byte of a body
 _STALLED: Final = 60.0  # seconds that a client may leave what was written to it unread
 SILENCE: Final = 15.0  # seconds without a word to a client that waits
 _LINGER: Final = 5.0  # seconds that are read on after an answer that came before the end of its request
+_PENALTY: Final = 0.1  # seconds until a client that was turned away is listened to again: to refuse costs time too
 _PATHS: Final = 4_096
 _LONG: Final = 256
 
@@ -40,6 +42,10 @@ class Application(Protocol):
         """For a body that turned out to be larger."""
         ...
 
+    def too_busy(self) -> Answer:
+        """For a request that there is no room for."""
+        ...
+
     def __call__(self, request: Request) -> Awaitable[None]:
         """Answer a request. Cancelled when the server cannot wait any longer."""
         ...
@@ -52,9 +58,23 @@ class House(Protocol):
     loop: asyncio.AbstractEventLoop
     connections: "set[Connection]"
     closing: bool
+    heads: "Heads[Target]"
 
-    @property
-    def date(self) -> bytes: ...
+    date: bytes
+    """The header line of that name."""
+
+    def start(self, connection: "Connection", now: float) -> bool:
+        """Whether the request of a connection may be answered. It then is by `run`, at once or soon."""
+        ...
+
+
+class Target(NamedTuple):
+    """What a head asks for, of a request that can be followed by another."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
 
 
 class Connection(asyncio.Protocol):
@@ -83,6 +103,8 @@ class Connection(asyncio.Protocol):
         self._heard = 0.0
         self._lingers = False
         self._lost = False
+        self._whole: Whole | None = None
+        self._owed = 0  # bytes of a body that the parser does not read
 
     # asyncio.Protocol
 
@@ -106,6 +128,14 @@ class Connection(asyncio.Protocol):
         self._heard = self._time()
         if self._lingers:
             return
+        if self._owed:
+            self._receive_owed(data)
+            return
+        if not self._receiving and self._active is None:
+            self._whole = came = whole(data)
+            if came is not None and (target := self._house.heads.get(came.head)) is not None:
+                self._take(target, came.body)
+                return
         try:
             self._parser.feed_data(data)
             if self._reads_head:
@@ -113,7 +143,8 @@ class Connection(asyncio.Protocol):
                 if self._head_size > _HEAD:
                     self._fail(_TOO_MUCH)
         except httptools.HttpParserUpgrade as upgrade:
-            # Nobody has to take up an offer to switch protocols (RFC 9110, 7.8): the request itself was read.
+            # Nobody has to take up an offer to switch protocols (RFC 9110, 7.8). The parser takes what follows the head
+            # for the other protocol; it is the body, and then the next request.
             self._parser = httptools.HttpRequestParser(self)
             if rest := data[upgrade.args[0] :]:
                 self.data_received(rest)
@@ -125,6 +156,20 @@ class Connection(asyncio.Protocol):
                 self._fail(Answer(500, b""))
         except httptools.HttpParserError:
             self._fail(Answer(400, b"this is not HTTP"))
+
+    def _take(self, target: Target, body: bytes) -> None:
+        """A whole request whose head was parsed before."""
+        self._began = self._heard
+        request = Request(self, target.method, target.path, target.query, "1.1", target.headers)
+        admitted = self._house.app.admit(request)
+        if not isinstance(admitted, Answer):
+            if len(body) <= admitted:
+                request.body = body
+                request.keep_alive = True
+                self._start(request, None)
+                return
+            admitted = self._house.app.too_large()
+        self._fail(admitted, request)
 
     def eof_received(self) -> None:
         """A client that has closed its side is taken for gone."""
@@ -191,17 +236,41 @@ class Connection(asyncio.Protocol):
             self._fail(self._refused, self._incoming)
 
     def on_message_complete(self) -> None:
-        self._receiving = False
-        request, self._incoming = self._incoming, None
+        request = self._incoming
         if request is None or self._lingers:
             return
+        if self._parser.should_upgrade() and _has_body(request.headers):
+            if b"transfer-encoding" in request.headers:
+                raise _Refused(Answer(400, b"an offer to switch protocols has a body of known length"))
+            self._owed = int(request.headers[b"content-length"])
+            return
+        self._received(request, keep_alive=self._parser.should_keep_alive())
+
+    def _receive_owed(self, data: bytes) -> None:
+        """The body of a request that the parser does not read."""
+        body, rest = data[: self._owed], data[self._owed :]
+        self._owed -= len(body)
+        self.on_body(body)
+        if not self._owed and not self._lingers and self._incoming is not None:
+            self._received(self._incoming, keep_alive=True)
+        if rest:
+            self.data_received(rest)
+
+    def _received(self, request: Request, *, keep_alive: bool) -> None:
+        """The whole of a request has come."""
+        self._receiving = False
+        self._incoming = None
         parts = self._parts
         request.body = parts[0] if len(parts) == 1 else b"".join(parts)
-        request.keep_alive = self._parser.should_keep_alive() and request.version == "1.1"
+        request.keep_alive = keep_alive and request.version == "1.1"
         if self._active is None:
+            came, self._whole = self._whole, None
+            if came is not None and request.keep_alive and self._refused is None and _can_come_again(request.headers):
+                target = Target(request.method, request.path, request.query, request.headers)
+                self._house.heads.put(came.head, target)
             self._start(request, self._refused)
         elif len(self._waiting) >= _PIPELINED:
-            raise _Refused(Answer(503, b"too many requests in one go"))
+            self._fail(Answer(503, b"too many requests in one go"))
         else:
             self._waiting.append((request, self._refused))
             self._transport.pause_reading()
@@ -215,8 +284,20 @@ class Connection(asyncio.Protocol):
             request.keep_alive = False
         if refused is not None:
             request.respond(refused.status, refused.body, refused.head)
-        else:
-            self._task = self._house.loop.create_task(self._serve(request))
+        elif not self._house.start(self, self._heard):
+            busy = self._house.app.too_busy()
+            self._transport.pause_reading()
+            self._house.loop.call_later(_PENALTY, self._listen_again)
+            request.respond(busy.status, busy.body, busy.head)
+
+    def run(self) -> None:
+        """Begin to answer."""
+        if self._active is not None:
+            self._task = self._house.loop.create_task(self._serve(self._active))
+
+    def _listen_again(self) -> None:
+        if not self._lost and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     async def _serve(self, request: Request) -> None:
         try:
@@ -254,6 +335,8 @@ class Connection(asyncio.Protocol):
     def _fail(self, answer: Answer, request: Request | None = None) -> None:
         """Answer at once and close; what still comes of the request is read and thrown away for a while, since closing
         with it unread would take the answer away from the client too."""
+        if self._lingers:
+            return
         self._lingers, self._receiving = True, False
         self._waiting.clear()
         if self._active is not None:
@@ -357,6 +440,11 @@ def _target(url: bytes) -> tuple[str, str]:
             _paths.clear()
         _paths[url] = target
     return target
+
+
+def _can_come_again(headers: Headers) -> bool:
+    """Whether nothing in it asks for more than its answer."""
+    return headers.keys().isdisjoint((b"expect", b"transfer-encoding", b"upgrade"))
 
 
 def _has_body(headers: Headers) -> bool:
