@@ -30,7 +30,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def audited(database: Database) -> list[str]:
-    return [row["name"] for row in await AuditLog(database).search(Search(most=1_000_000))]
+    return [row["name"] for row in (await AuditLog(database).search(Search(most=1_000_000), PATIENCE)).records]
 
 
 async def counted(database: Database) -> int:
@@ -82,9 +82,7 @@ async def test_a_hundred_thousand_calls_are_written_and_counted(database: Databa
             await recorder.room(PATIENCE)
         recorder.put(a_call(f"tool-{number % 100}"))
     await recorder.close(PATIENCE)
-    async with database.reading() as connection:
-        rows = (await connection.exec_driver_sql("SELECT name, count(*) AS calls FROM audit GROUP BY name")).mappings()
-        assert {row["name"]: row["calls"] for row in rows} == {f"tool-{number}": 1000 for number in range(100)}
+    assert await audited(database) == [f"tool-{number % 100}" for number in range(100_000)]
     assert await counted(database) == 100_000
 
 
@@ -277,6 +275,6 @@ async def test_what_is_too_old_goes_in_the_background(database: Database) -> Non
     await writer.close()
     keeper = Recorder.open(database, audit_days=1, usage_days=1)
     async with asyncio.timeout(PATIENCE):
-        while await log.search(Search()) or await counted(database):
+        while (await log.search(Search())).records or await counted(database):
             pass
     await keeper.close()

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from toolgate.store import database as database_module
 from toolgate.store import migrate
 from toolgate.store.database import Database
 from toolgate.store.keys import ApiKey, Keys
@@ -72,6 +73,7 @@ async def test_a_key_that_was_made_before_there_were_teams_has_none(
 ) -> None:
     with monkeypatch.context() as then:
         then.setattr(migrate, "HEAD", "0001")
+        then.setattr(database_module, "create", lambda connection: False)
         before = await Database.open("sqlite", tmp_path)
         async with before.writing() as connection:
             await connection.execute(

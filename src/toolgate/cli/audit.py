@@ -53,11 +53,21 @@ def audit(
         print_json(report)
         return
     print_table(_HEAD, [_row(record) for record in report["records"]])
+    if "searched_since" in report:
+        click.echo(
+            f"Calls before {_moment(report['searched_since'])} were not looked at: that would take too long. "
+            "--since, --server or --principal narrow it down.",
+            err=True,
+        )
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _row(record: Json) -> tuple[str, ...]:
     return (
-        time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["at"])),
+        _moment(record["at"]),
         record["principal_name"] or record["principal"],
         record["method"],
         record["server"],

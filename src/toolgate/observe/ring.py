@@ -1,8 +1,6 @@
 """Where records wait for the one that writes them. Nothing is ever dropped from it: who makes more has to wait."""
 
 import asyncio
-from collections import deque
-from itertools import islice
 from typing import Final
 
 from toolgate.errors import AuditFull
@@ -28,7 +26,7 @@ class Ring:
         """Set while a whole batch waits."""
         self._capacity: Final = capacity
         self._batch: Final = batch
-        self._waiting: Final[deque[Recorded]] = deque()
+        self._waiting: list[Recorded] = []
         self._taken: list[Recorded] = []
         self._room: Final = asyncio.Event()
         self._room.set()
@@ -49,9 +47,7 @@ class Ring:
     def take(self) -> list[Recorded]:
         """The oldest, at most a batch: to be written, then `done()`. Until then every call answers the same ones."""
         if not self._taken:
-            self._taken = list(islice(self._waiting, self._batch))
-            for _ in self._taken:
-                self._waiting.popleft()
+            self._taken, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]
             self._notice()
         return self._taken
 

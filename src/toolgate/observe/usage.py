@@ -1,10 +1,11 @@
 """Calls added up in memory, by hour, caller and tool, until somebody takes the sums."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
 from toolgate.errors import ToolgateError, UpstreamError
-from toolgate.model.usage import HOUR, Tally, UsageKey, UsageRow, hour_of
+from toolgate.model.usage import HOUR, LATENCIES, Tally, UsageKey, UsageRow, hour_of
 from toolgate.observe.recorded import Recorded
 
 __all__ = ["FOLDED", "Usage"]
@@ -52,12 +53,13 @@ class Usage:
             recorded.name,
         )
         tally = self._tallies.get(key) or self._new(key)
-        outcome = recorded.outcome
-        if outcome == "ok":
+        if recorded.outcome == "ok":
+            seconds = recorded.seconds
             tally.ok += 1
-            tally.time(recorded.seconds)
+            tally.seconds += seconds  # `Tally.time`, without the call
+            tally.latencies[bisect_left(LATENCIES, seconds)] += 1
         else:
-            _count(tally, outcome, recorded.seconds)
+            _count(tally, recorded.outcome, recorded.seconds)
         tally.sent += recorded.sent
         tally.received += recorded.received
         if recorded.cached:

@@ -92,11 +92,14 @@ class Report:
     async def audit(
         self, *, server: str = "", principal: str = "", outcome: str = "", period: str = "", most: int = 50
     ) -> dict[str, Any]:
-        """The last `most` records, oldest first, each with the fields of `observe.recorded.Recorded`."""
+        """The last `most` records, oldest first, each with the fields of `observe.recorded.Recorded`. `searched_since`
+        is there only if it took too long to look further back than to that moment."""
         if not 0 < most <= _MOST:
             raise InvalidParams(f"{most} records cannot be asked for", hint=f"at least 1, at most {_MOST} at a time")
         begin = since(period, time.time()) if period else None
-        return {"records": await self._audit.search(Search(server, principal, outcome, begin, most))}
+        found = await self._audit.search(Search(server, principal, outcome, begin, most))
+        told: dict[str, Any] = {"records": found.records}
+        return told if found.back_to is None else {**told, "searched_since": found.back_to}
 
     async def _used(self, begin: float) -> list[tuple[str, str]]:
         called = await self._usage.read(("server", "name"), begin, method="tools/call")

@@ -37,10 +37,11 @@ class Retention:
         await self._task
 
     async def prune(self) -> int:
-        """Drop all that is too old or too much: how many rows is the answer. Raises `StoreError`."""
+        """Drop all that is too old or too much: how many batches and sums is the answer. Raises `StoreError`."""
         now = time.time()
         dropped = 0
-        while step := await self._audit.prune(now - self._audit_seconds, self._audit_rows):
+        until = max(now - self._audit_seconds, await self._audit.horizon(self._audit_rows) or 0.0)
+        while step := await self._audit.prune(until):
             dropped += step
             if await self._closed_within(_BREATH):
                 return dropped

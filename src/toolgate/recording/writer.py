@@ -5,8 +5,6 @@ import logging
 import time
 from typing import Final
 
-from msgspec.structs import astuple
-
 from toolgate.errors import StoreError, ToolgateError
 from toolgate.observe.ring import Ring
 from toolgate.observe.usage import Usage
@@ -107,7 +105,7 @@ class Writer:
         asked = tuple(self._asked)
         left = len(self._ring)
         while left > 0 and (batch := self._ring.take()):
-            await self._audit.add([astuple(recorded) for recorded in batch])
+            await self._audit.add(batch)
             left -= len(batch)
             self._ring.done()
         if asked or self._closing or self._usage.crowded or time.monotonic() >= self._usage_due:

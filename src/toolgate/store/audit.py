@@ -1,23 +1,31 @@
 """The repository of what was called."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Dialect, Select, delete, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from msgspec.structs import asdict
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select
 
-from toolgate.store.bulk import write_rows
+from toolgate.store.batch import Record, Recorded, marked, pack, unpack
 from toolgate.store.database import Database
 from toolgate.store.tables import audit
 
-__all__ = ["AUDIT_FIELDS", "PATIENCE", "AuditLog", "Search"]
+__all__ = ["PATIENCE", "AuditLog", "Found", "Search"]
 
 PATIENCE: Final = 2.0
 """Seconds that these wait for another's write: who calls keeps what could not be written, and tries again."""
 
-AUDIT_FIELDS: Final = tuple(column.name for column in audit.columns if column.name != "id")
+_LONGEST: Final = 3.0
+"""Seconds of a search."""
+_SPAN: Final = 20_000
+"""Numbers of batches that one query looks at: some milliseconds, so that the search sees in time that it has to end."""
+_ROWS: Final = 500
+_RECORDS: Final = 2000
+"""That are unpacked in one go, which the event loop waits for: a millisecond; or one batch, if it has more."""
+_PATTERN: Final = 256
+"""Characters of a name that batches are chosen by; SQLite refuses patterns of 50,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,53 +39,155 @@ class Search:
     most: int = 50
 
 
+class Found(NamedTuple):
+    """`back_to` is None where all were looked at that could match; else the search took too long, and got no further
+    back than to this moment, in seconds since the epoch."""
+
+    records: list[dict[str, Any]]
+    back_to: float | None = None
+
+
+class _Batch(NamedTuple):
+    id: int
+    calls: int
+
+
+class _Page(NamedTuple):
+    """Batches that may match, the newest first, among all from number `low` to those of the page before."""
+
+    low: int
+    batches: list[_Batch]
+
+
 class AuditLog:
-    """All records, in the order that they were written in."""
+    """All records, in the order that they were written in. Only whole batches are ever written or dropped, and none is
+    changed: one that a quiet gateway writes may have a single record, and stays as small as that."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, records: Sequence[tuple[Any, ...]]) -> None:
-        """All or none. Each has the values of `AUDIT_FIELDS`, in their order."""
-        async with self._database.writing(PATIENCE) as connection:
-            await write_rows(connection, _insertion(connection.dialect), records)
+    async def add(self, records: Sequence[Recorded]) -> None:
+        """One batch: all or none."""
+        if records:
+            packed = pack(records)
+            async with self._database.writing(PATIENCE) as connection:
+                await connection.execute(_INSERTION, packed)
 
-    async def search(self, wanted: Search) -> list[dict[str, Any]]:
-        """The last `most` that match, oldest first."""
+    async def search(self, wanted: Search, longest: float = _LONGEST) -> Found:
+        """The last `most` that match, oldest first. Takes not much more than `longest` seconds."""
+        until = time.monotonic() + longest
+        found: list[Record] = []
+        async for page in self._pages(wanted):
+            for group in _groups(page.batches):
+                for packed in await self._packed(group):
+                    found += _matching(unpack(packed), wanted)
+                if len(found) >= wanted.most:
+                    return Found(_told(found[: wanted.most]))
+                if time.monotonic() > until:
+                    return Found(_told(found), await self._moment(group[-1].id))
+            if time.monotonic() > until:
+                return Found(_told(found), await self._moment(page.low))
+        return Found(_told(found))
+
+    async def horizon(self, most: int) -> float | None:
+        """The moment of which it is true that the batches that ended after it have at least `most` records; None where
+        there are no others."""
+        newer = func.sum(audit.c.calls).over(order_by=(audit.c.last_at.desc(), audit.c.id.desc()), rows=(None, 0))
+        ranked = select(audit.c.last_at, (newer - audit.c.calls).label("newer")).subquery()
+        beyond = select(ranked.c.last_at).where(ranked.c.newer >= most).order_by(ranked.c.last_at.desc()).limit(1)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(_found(wanted))).mappings().all()
-        return [{name: row[name] for name in AUDIT_FIELDS} for row in reversed(rows)]
+            if (await connection.scalar(select(func.sum(audit.c.calls))) or 0) <= most:
+                return None
+            moment: float | None = await connection.scalar(beyond)
+            return moment
 
-    async def prune(self, before: float, most: int, step: int = 1000) -> int:
-        """Drop the oldest that are older than `before` (seconds since the epoch), or more than `most` in all, but no
-        more than `step` for each of the two reasons: how many is the answer."""
-        old = select(audit.c.id).where(audit.c.at < before).order_by(audit.c.at).limit(step)
+    async def prune(self, until: float, step: int = 20) -> int:
+        """Drop the oldest batches that ended at `until` (seconds since the epoch) or before, but no more than `step`:
+        how many is the answer."""
+        old = select(audit.c.id).where(audit.c.last_at <= until).order_by(audit.c.last_at).limit(step)
         async with self._database.writing(PATIENCE) as connection:
-            dropped = await _drop(connection, old)
-            # They are numbered without large gaps, and counting them would read the whole table.
-            last = await connection.scalar(select(func.max(audit.c.id))) or 0
-            spare = select(audit.c.id).where(audit.c.id <= last - most).order_by(audit.c.id).limit(step)
-            return dropped + await _drop(connection, spare)
+            return (await connection.execute(delete(audit).where(audit.c.id.in_(old.scalar_subquery())))).rowcount
+
+    async def _pages(self, wanted: Search) -> AsyncIterator[_Page]:
+        conditions = _conditions(wanted)
+        async with self._database.reading() as connection:
+            high = await connection.scalar(select(func.max(audit.c.id)))
+            lowest = await connection.scalar(_lowest(wanted.since))
+        while lowest is not None and high >= lowest:
+            low = max(lowest, high - _SPAN + 1)
+            query = select(audit.c.id, audit.c.calls).where(audit.c.id.between(low, high), *conditions)
+            async with self._database.reading() as connection:
+                rows = (await connection.execute(query.order_by(audit.c.id.desc()).limit(_ROWS))).all()
+            batches = [_Batch(*row) for row in rows]
+            low = batches[-1].id if len(batches) == _ROWS else low
+            yield _Page(low, batches)
+            high = low - 1
+
+    async def _packed(self, batches: Iterable[_Batch]) -> Sequence[bytes]:
+        ids = [batch.id for batch in batches]
+        async with self._database.reading() as connection:
+            query = select(audit.c.records).where(audit.c.id.in_(ids)).order_by(audit.c.id.desc())
+            return (await connection.scalars(query)).all()
+
+    async def _moment(self, number: int) -> float | None:
+        """When the batches from this one on began."""
+        async with self._database.reading() as connection:
+            query = select(audit.c.first_at).where(audit.c.id >= number).order_by(audit.c.id).limit(1)
+            moment: float | None = await connection.scalar(query)
+            return moment
 
 
-@lru_cache(maxsize=8)
-def _insertion(dialect: Dialect) -> str:
-    statement = insert(audit).values(dict.fromkeys(AUDIT_FIELDS)).inline()  # nobody asks for the new ids
-    return str(statement.compile(dialect=dialect))
+_INSERTION: Final = insert(audit).inline()  # nobody asks for the new number
 
 
-def _found(wanted: Search) -> Select[Any]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.server:
-        conditions.append(audit.c.server == wanted.server)
-    if wanted.principal:
-        conditions.append((audit.c.principal == wanted.principal) | (audit.c.principal_name == wanted.principal))
-    if wanted.outcome:
-        conditions.append(audit.c.outcome == wanted.outcome)
+def _lowest(since: float | None) -> Select[tuple[int]]:
+    if since is None:
+        return select(func.min(audit.c.id))
+    # The sum keeps databases from walking up the numbers until there is one: old batches may be millions.
+    return select(func.min(audit.c.id + 0)).where(audit.c.last_at >= since)
+
+
+def _conditions(wanted: Search) -> list[ColumnElement[bool]]:
+    """Those that a batch with a record that matches has to meet."""
+    conditions = [
+        column.contains(marked(name)[:_PATTERN], autoescape=True)
+        for column, name in (
+            (audit.c.servers, wanted.server),
+            (audit.c.principals, wanted.principal),
+            (audit.c.outcomes, wanted.outcome),
+        )
+        if name
+    ]
     if wanted.since is not None:
-        conditions.append(audit.c.at >= wanted.since)
-    return select(audit).where(*conditions).order_by(audit.c.id.desc()).limit(wanted.most)
+        conditions.append(audit.c.last_at >= wanted.since)
+    return conditions
 
 
-async def _drop(connection: AsyncConnection, chosen: Select[Any]) -> int:
-    return (await connection.execute(delete(audit).where(audit.c.id.in_(chosen.scalar_subquery())))).rowcount
+def _groups(batches: Iterable[_Batch]) -> Iterator[list[_Batch]]:
+    group: list[_Batch] = []
+    records = 0
+    for batch in batches:
+        if group and records + batch.calls > _RECORDS:
+            yield group
+            group, records = [], 0
+        group.append(batch)
+        records += batch.calls
+    if group:
+        yield group
+
+
+def _matching(records: list[Record], wanted: Search) -> list[Record]:
+    """The newest first."""
+    server, principal, outcome, since = wanted.server, wanted.principal, wanted.outcome, wanted.since
+    return [
+        record
+        for record in reversed(records)
+        if (not server or record.server == server)
+        and (not principal or principal in (record.principal, record.principal_name))
+        and (not outcome or record.outcome == outcome)
+        and (since is None or record.at >= since)
+    ]
+
+
+def _told(records: list[Record]) -> list[dict[str, Any]]:
+    return [asdict(record) for record in reversed(records)]

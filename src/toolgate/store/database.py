@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from toolgate.errors import StoreError
 from toolgate.store.folder import private_folder
-from toolgate.store.shape import is_current
+from toolgate.store.shape import create, is_current, lock
 
 __all__ = ["Database"]
 
@@ -51,6 +51,10 @@ class Database:
     async def _migrate(self) -> None:
         async with self.reading() as connection:
             if await connection.run_sync(is_current):
+                return
+        async with self.writing() as connection:
+            await connection.run_sync(lock)
+            if await connection.run_sync(create):
                 return
         migrate = await asyncio.to_thread(import_module, "toolgate.store.migrate")  # Alembic: a second
         async with self.writing() as connection:

@@ -6,24 +6,19 @@ from typing import Final
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from toolgate.errors import StoreError
-from toolgate.store.shape import HEAD
+from toolgate.store.shape import HEAD, lock
 
 __all__ = ["FOLDER", "upgrade"]
 
 FOLDER: Final = Path(__file__).parent / "migrations"
-_LOCK: Final = 0x7001_6A7E
-"""Names this migration among PostgreSQL's advisory locks."""
 
 
 def upgrade(connection: Connection) -> None:
-    """Inside the connection's transaction, so that two processes that start together come one after the other:
-    SQLite's is a writing one from its start, PostgreSQL takes an advisory lock. Raises `StoreError` where a newer
-    Toolgate has been here."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    """Inside the connection's transaction. Raises `StoreError` where a newer Toolgate has been here."""
+    lock(connection)
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.set_main_option("path_separator", "os")

@@ -4,7 +4,6 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Double,
     Identity,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 
 from toolgate.model.usage import LATENCIES
 
-__all__ = ["LATENCY_COLUMNS", "api_keys", "audit", "catalogues", "metadata", "transitions", "usage"]
+__all__ = ["LATENCY_COLUMNS", "api_keys", "audit", "catalogues", "metadata", "say_to", "transitions", "usage"]
 
 metadata: Final = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
@@ -37,14 +36,10 @@ api_keys: Final = Table(
     Column("teams", Text, nullable=False, server_default=""),  # with commas between them
     # Grows with every change of the row, so the sum over all rows tells whether anything changed. Clocks would not.
     Column("revision", Integer, nullable=False),
-    Index(
-        "ix_api_keys_live_name",
-        "name",
-        unique=True,
-        sqlite_where=text("revoked IS NULL"),
-        postgresql_where=text("revoked IS NULL"),
-    ),
 )
+
+# One name for one key that lives. `say_to` adds what PostgreSQL calls the same.
+_live_name: Final = Index("ix_api_keys_live_name", api_keys.c.name, unique=True, sqlite_where=text("revoked IS NULL"))
 
 catalogues: Final = Table(
     "catalogues",
@@ -58,26 +53,20 @@ catalogues: Final = Table(
 # SQLite numbers rows by itself where their key is called INTEGER.
 _Number: Final = BigInteger().with_variant(Integer, "sqlite")
 
-# After `id`, the fields of `observe.recorded.Recorded` in their order.
+# A batch of records a row, as `batch` packs them, and what tells without unpacking them whether one may be among them.
+# `records` comes last, so that SQLite passes over a row without reading it.
 audit: Final = Table(
     "audit",
     metadata,
     Column("id", _Number, Identity(), primary_key=True),
-    Column("at", Double, nullable=False, index=True),
-    Column("seconds", Double, nullable=False),
-    Column("request", Text, nullable=False),
-    Column("principal", Text, nullable=False),
-    Column("principal_name", Text, nullable=False),
-    Column("team", Text, nullable=False),
-    Column("method", Text, nullable=False),
-    Column("server", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("era", Text, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("sent", BigInteger, nullable=False),
-    Column("received", BigInteger, nullable=False),
-    Column("trace", Text, nullable=False),
-    Column("cached", Boolean, nullable=False),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("servers", Text, nullable=False),
+    Column("principals", Text, nullable=False),
+    Column("outcomes", Text, nullable=False),
+    Column("records", LargeBinary, nullable=False),
+    Index(None, "last_at", "calls"),
 )
 
 LATENCY_COLUMNS: Final = tuple(f"latency_{bucket:02}" for bucket in range(len(LATENCIES) + 1))
@@ -119,3 +108,10 @@ transitions: Final = Table(
     Column("cause", Text, nullable=False),
     Column("reason", Text, nullable=False),
 )
+
+
+def say_to(dialect: str) -> None:
+    """Before tables are made there. To name PostgreSQL's options is to load its 2 MB, which a gateway on SQLite need
+    not have."""
+    if dialect == "postgresql":
+        _live_name.dialect_kwargs["postgresql_where"] = text("revoked IS NULL")

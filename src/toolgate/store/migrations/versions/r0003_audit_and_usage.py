@@ -1,4 +1,4 @@
-"""A record of each call, and what calls add up to."""
+"""Records of calls, a batch a row, and what calls add up to."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,6 @@ down_revision: str | None = "0002"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
-_AUDIT_TEXTS = ("request", "principal", "principal_name", "team", "method", "server", "name", "era", "outcome")
 _USAGE_KEYS = ("principal", "principal_name", "team", "server", "method", "name")
 _USAGE_SUMS = ("ok", "failed", "errors", "refused", "cancelled", "cached", "sent", "received")
 _BUCKETS = 16
@@ -20,16 +19,14 @@ def upgrade() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), sa.Identity(), nullable=False),
-        sa.Column("at", sa.Double, nullable=False),
-        sa.Column("seconds", sa.Double, nullable=False),
-        *(sa.Column(name, sa.Text, nullable=False) for name in _AUDIT_TEXTS),
-        sa.Column("sent", sa.BigInteger, nullable=False),
-        sa.Column("received", sa.BigInteger, nullable=False),
-        sa.Column("trace", sa.Text, nullable=False),
-        sa.Column("cached", sa.Boolean, nullable=False),
+        sa.Column("first_at", sa.Double, nullable=False),
+        sa.Column("last_at", sa.Double, nullable=False),
+        sa.Column("calls", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("servers", "principals", "outcomes")),
+        sa.Column("records", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
-    op.create_index("ix_audit_at", "audit", ["at"])
+    op.create_index("ix_audit_last_at_calls", "audit", ["last_at", "calls"])
     op.create_table(
         "usage",
         sa.Column("hour", sa.BigInteger, autoincrement=False, nullable=False),
@@ -44,5 +41,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("usage")
-    op.drop_index("ix_audit_at", "audit")
+    op.drop_index("ix_audit_last_at_calls", "audit")
     op.drop_table("audit")
