@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolgate.catalog import refresh
 from toolgate.catalog.addresses import locate
-from toolgate.catalog.build import ALL, ServerViews, all_servers, server_endpoint, virtual_endpoint
+from toolgate.catalog.build import ALL, ServerViews, all_servers, at_once, server_endpoint, virtual_endpoint
 from toolgate.catalog.pages import PAGE, page
 from toolgate.catalog.refresh import Catalog, Changes
 from toolgate.catalog.virtual import Bundle, Pick
@@ -63,9 +64,9 @@ async def test_the_way_back_is_a_look_up_even_for_names_that_had_to_change() -> 
 
 @given(st.lists(st.text(min_size=1), unique=True, max_size=30))
 def test_no_two_tools_of_a_server_ever_share_a_name(names: list[str]) -> None:
-    listing = all_servers([ServerViews("s", offering(tools=names))]).of(Kind.TOOLS)
+    listing = at_once(all_servers([ServerViews("s", offering(tools=names))])).of(Kind.TOOLS)
     assert sorted(entry.route.name for entry in listing.entries) == sorted(names)
-    assert len(listing.positions) == len(names)
+    assert len(listing.index) == len(names)
 
 
 async def test_resources_keep_their_uri_and_the_second_of_two_gets_an_address() -> None:
@@ -105,7 +106,7 @@ async def test_a_resource_is_found_listed_or_by_address_or_by_template_or_by_sch
 def test_hostile_templates_and_uris_are_matched_in_one_pass(template: str, uri: str) -> None:
     hostile = ServerViews("a", offering(templates=["{}" + template * 20]))
     with suppress(InvalidParams):
-        locate(all_servers([hostile, ServerViews("b", None)]), uri * 50)
+        locate(at_once(all_servers([hostile, ServerViews("b", None)])), uri * 50)
 
 
 async def test_a_change_is_told_once_with_what_it_touched() -> None:
@@ -179,3 +180,35 @@ async def test_a_cursor_that_leads_nowhere_is_refused(cursor: str) -> None:
     catalog = Catalog()
     with pytest.raises(InvalidParams):
         page(catalog.current.views[ALL].of(Kind.TOOLS), "tools", cursor)
+
+
+async def test_a_configuration_that_comes_while_a_catalogue_is_built_has_the_last_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refresh, "_TURN", -1.0)  # others run after every step
+    catalog = Catalog()
+    catalog.configure(["a", "b", "c"])
+    catalog.learn("a", offering(tools=["x"]))
+    catalog.learn("b", offering(tools=["y"]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert shown(catalog, Kind.TOOLS) == [], "it is being built"
+    catalog.configure(["b", "c"])
+    assert shown(catalog, Kind.TOOLS) == ["b__y"]
+    catalog.learn("c", offering(tools=["z"]))
+    catalog.learn("b", offering(tools=["y", "y2"]))
+    await asyncio.wait_for(catalog.built(), 5)
+    assert shown(catalog, Kind.TOOLS) == ["b__y", "b__y2", "c__z"]
+    assert list(catalog.current.views) == [ALL, server_endpoint("b"), server_endpoint("c")]
+
+
+async def test_what_was_learnt_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresh, "_TURN", -1.0)
+    catalog = Catalog()
+    catalog.configure(["a"])
+    await asyncio.wait_for(catalog.built(), 5)
+    catalog.learn("a", offering(tools=["x"]))
+    assert catalog.is_unread("a")
+    await asyncio.wait_for(catalog.built(), 5)
+    assert not catalog.is_unread("a")
+    assert shown(catalog, Kind.TOOLS) == ["a__x"]

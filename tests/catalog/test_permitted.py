@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolgate.catalog.build import ALL, ServerViews, all_servers, server_endpoint
+from toolgate.catalog.build import ALL, ServerViews, all_servers, at_once
 from toolgate.catalog.permitted import Permissions
 from toolgate.catalog.snapshot import Snapshot
 from toolgate.model.principal import LOCAL, Principal
@@ -22,7 +22,7 @@ def offering(names: list[str]) -> Catalogue:
 
 def snapshot(servers: dict[str, list[str]], revision: int = 1) -> Snapshot:
     views = [ServerViews(name, offering(names)) for name, names in servers.items()]
-    return Snapshot(revision, {ALL: all_servers(views), **{server_endpoint(one.name): one.view for one in views}})
+    return Snapshot(revision, {ALL: at_once(all_servers(views)), **{one.endpoint: one.view for one in views}})
 
 
 names = st.lists(st.text("ab_.", min_size=1, max_size=4), max_size=6, unique=True)
@@ -51,7 +51,7 @@ def test_listing_and_calling_agree(
             entry
             for kind in Kind
             for entry in whole.views[endpoint].of(kind).entries
-            if entry.name in view.of(kind).positions
+            if entry.name in view.of(kind).index
         ]
 
 

@@ -101,6 +101,17 @@ def test_the_audit_log_shows_the_newest_last_and_is_searched(run: Run) -> None:
     assert len(answered(run("audit", "--principal", "the owner of local", "--json"))["records"]) == 1
 
 
+def test_a_search_that_took_too_long_says_what_it_did_not_look_at(run: Run) -> None:
+    def script(asked: Asked) -> tuple[int, str, bytes]:
+        return 200, "application/json", b'{"records": [], "searched_since": 1790000000.5}'
+
+    with stub_gateway(script) as (url, _):
+        shown = run("audit", "--url", url)
+        assert shown.exit_code == 0
+        assert "were not looked at" in shown.stderr
+        assert answered(run("audit", "--url", url, "--json"))["searched_since"] == 1790000000.5
+
+
 def test_advice_says_what_to_do(run: Run, tmp_path: Path) -> None:
     _record(tmp_path / "state", *(a_call(at=time.time(), outcome="error") for _ in range(20)))
     shown = run("advice").stdout

@@ -1,26 +1,43 @@
-"""From the catalogues of servers to the views of endpoints."""
+"""From the catalogues of servers to the views of endpoints.
 
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
-from typing import Any, Final
+What is made of one server is kept while its catalogue stays, so that the whole is joined of finished parts. Even that
+is done in steps where there are many: whoever runs a `Steps` may let others run between any two.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from toolgate import __version__
-from toolgate.catalog.entries import aggregate, exposed, own, renamed
-from toolgate.catalog.snapshot import Entry, Listing, View
-from toolgate.catalog.virtual import Bundle
+from toolgate.catalog.entries import Exposed, own
+from toolgate.catalog.snapshot import Listing, Part, View
 from toolgate.model.names import SEPARATOR
 from toolgate.model.tool import Catalogue, Kind
 
-__all__ = ["ALL", "TOOLGATE", "ServerViews", "all_servers", "server_endpoint", "virtual_endpoint", "virtual_server"]
+__all__ = [
+    "ALL",
+    "EVERYTHING",
+    "TOOLGATE",
+    "ServerViews",
+    "Steps",
+    "all_servers",
+    "at_once",
+    "server_endpoint",
+    "virtual_endpoint",
+]
+
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+"""Work that may be left between any two of its steps, each of which takes about a millisecond; its value is made."""
 
 ALL: Final = "/mcp"
 TOOLGATE: Final[Mapping[str, Any]] = {"name": "toolgate", "title": "Toolgate", "version": __version__}
 
+_STEP: Final = 2_000  # entries that are joined in a step
 _MAX_INSTRUCTIONS: Final = 2_000  # characters of each server's, where several are joined for a model to read
 
 # What an endpoint of several servers says of itself: a server may still be starting when a client asks, and a legacy
 # client asks only once.
-_EVERYTHING: Final[Mapping[str, Any]] = {
+EVERYTHING: Final[Mapping[str, Any]] = {
     "tools": {"listChanged": True},
     "prompts": {"listChanged": True},
     "resources": {"listChanged": True, "subscribe": True},
@@ -40,26 +57,30 @@ def virtual_endpoint(name: str) -> str:
 class ServerViews:
     """What is made of one server's catalogue, once for each time that it is read."""
 
-    __slots__ = ("catalogue", "exposed", "name", "view")
+    __slots__ = ("catalogue", "endpoint", "exposed", "instructions", "name", "view")
 
     def __init__(self, name: str, catalogue: Catalogue | None) -> None:
         self.name = name
+        self.endpoint = server_endpoint(name)
         self.catalogue = catalogue
         known = catalogue or Catalogue({})
-        self.exposed: Mapping[Kind, list[Entry]] = {kind: exposed(name, kind, known) for kind in Kind}
+        parts = {kind: own(name, known.of(kind)) for kind in known.items}
+        self.exposed = {kind: Exposed(name, kind, part) for kind, part in parts.items() if part}
         self.view = View(
-            listings={kind: Listing(own(name, kind, known.of(kind))) for kind in Kind},
+            listings={kind: Listing.of((part,), part) for kind, part in parts.items()},
             servers=(name,),
             capabilities=_mirrored(catalogue),
             server_info=known.server_info or TOOLGATE,
             instructions=known.instructions,
         )
+        self.instructions = _headed(name, known.instructions)
+        """What an endpoint of several servers says of this one."""
 
 
 def _mirrored(catalogue: Catalogue | None) -> Mapping[str, Any]:
     """The capabilities that a server declares, as far as the gateway carries them."""
     if catalogue is None or not catalogue.capabilities:
-        return _EVERYTHING
+        return EVERYTHING
     declared = {name: value for name, value in catalogue.capabilities.items() if name != "tasks"}
     for name in ("tools", "prompts", "resources"):
         if name in declared:
@@ -70,17 +91,43 @@ def _mirrored(catalogue: Catalogue | None) -> Mapping[str, Any]:
     return declared
 
 
-def all_servers(servers: Sequence[ServerViews]) -> View:
+def all_servers(servers: Sequence[ServerViews]) -> Steps[View]:
     """The view of `/mcp`."""
+    listings: dict[Kind, Listing] = {}
+    for kind in Kind:
+        listings[kind] = yield from _joined([server.exposed[kind] for server in servers if kind in server.exposed])
     return View(
-        listings={
-            kind: Listing(aggregate(kind, ((server.name, server.exposed[kind]) for server in servers))) for kind in Kind
-        },
+        listings=listings,
         servers=tuple(server.name for server in servers),
         capabilities=_with_extensions(servers),
         server_info=TOOLGATE,
-        instructions=_joined(servers),
+        instructions="\n\n".join(server.instructions for server in servers if server.instructions),
     )
+
+
+def _joined(servers: Sequence[Exposed]) -> Steps[Listing]:
+    index: dict[str, Any] = {}
+    parts: list[Part] = []
+    step = 0
+    for server in servers:
+        part = server.beside(index)
+        parts.append(part)
+        index.update(part)
+        if len(index) - step >= _STEP:
+            step = len(index)
+            yield
+    yield
+    return Listing.of(parts, index)
+
+
+def at_once(steps: Steps[T]) -> T:
+    """All steps of a work, one after the other."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            made: T = done.value
+            return made
 
 
 def _with_extensions(servers: Sequence[ServerViews]) -> Mapping[str, Any]:
@@ -90,38 +137,11 @@ def _with_extensions(servers: Sequence[ServerViews]) -> Mapping[str, Any]:
         declared = server.view.capabilities.get("extensions")
         if isinstance(declared, dict):
             extensions = declared | extensions
-    return {**_EVERYTHING, "extensions": extensions} if extensions else _EVERYTHING
+    return {**EVERYTHING, "extensions": extensions} if extensions else EVERYTHING
 
 
-def _joined(servers: Sequence[ServerViews]) -> str:
-    parts = [
-        f"## {server.name}\nIts tools and prompts start with `{server.name}{SEPARATOR}`.\n\n"
-        f"{server.view.instructions[:_MAX_INSTRUCTIONS]}"
-        for server in servers
-        if server.view.instructions
-    ]
-    return "\n\n".join(parts)
-
-
-def virtual_server(bundle: Bundle, whole: View) -> View:
-    """The part of `/mcp` that a bundle names, under the names that it gives."""
-    listings = {kind: Listing(_picked(bundle, kind, whole.of(kind))) for kind in Kind}
-    return View(
-        listings=listings,
-        servers=tuple(
-            name
-            for name in whole.servers
-            if any(entry.route.server == name for listing in listings.values() for entry in listing.entries)
-        ),
-        capabilities=_EVERYTHING,
-        server_info={**TOOLGATE, "title": bundle.name},
-    )
-
-
-def _picked(bundle: Bundle, kind: Kind, listing: Listing) -> list[Entry]:
-    picked: dict[str, Entry] = {}
-    for pick in bundle.of(kind):
-        for entry in listing.entries:
-            if fnmatchcase(entry.name, pick.pattern):
-                picked.setdefault(pick.name or entry.name, renamed(entry, kind, pick.name) if pick.name else entry)
-    return list(picked.values())
+def _headed(server: str, instructions: str) -> str:
+    if not instructions:
+        return ""
+    about = f"Its tools and prompts start with `{server}{SEPARATOR}`."
+    return f"## {server}\n{about}\n\n{instructions[:_MAX_INSTRUCTIONS]}"

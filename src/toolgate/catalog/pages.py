@@ -18,18 +18,13 @@ def page(listing: Listing, member: str, cursor: str | None) -> bytes:
 
     Raises `InvalidParams` for a cursor that is malformed or whose item is gone (2026-07-28, Pagination).
     """
-    start = _start(listing, cursor) if cursor is not None else 0
-    end = start + PAGE
-    body = dump(member) + b":[" + b",".join(listing.items[start:end]) + b"]"
-    if end < len(listing):
-        last = listing.entries[end - 1].name
-        body += b',"nextCursor":' + dump(urlsafe_b64encode(last.encode("utf-8", "surrogatepass")).decode())
-    return body
-
-
-def _start(listing: Listing, cursor: str) -> int:
     try:
-        last = urlsafe_b64decode(cursor).decode("utf-8", "surrogatepass")
-        return listing.positions[last] + 1
+        last = urlsafe_b64decode(cursor).decode("utf-8", "surrogatepass") if cursor is not None else None
+        entries = listing.after(last, PAGE + 1)
     except (Malformed, UnicodeError, ValueError, KeyError):
         raise InvalidParams("the cursor is not valid (any more): list again from the beginning") from None
+    body = dump(member) + b":[" + b",".join([entry.item for entry in entries[:PAGE]]) + b"]"
+    if len(entries) > PAGE:
+        last = entries[PAGE - 1].name
+        body += b',"nextCursor":' + dump(urlsafe_b64encode(last.encode("utf-8", "surrogatepass")).decode())
+    return body

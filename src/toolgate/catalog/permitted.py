@@ -1,9 +1,11 @@
 """What a caller may call, and so is shown: one decision for both."""
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from toolgate.catalog.snapshot import Listing, Route, Snapshot, View
+from toolgate.catalog.snapshot import Listing, Part, Route, Snapshot, View
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
 from toolgate.policy.teams import Decision, Rules
@@ -19,30 +21,30 @@ _ACTIONS: Final = {
 _MOST: Final = 1_000  # views kept, and decisions about one route
 _MEMO: Final = "permitted"
 
+_Asked = tuple[str, tuple[str, ...]]
+"""An endpoint, and the teams of who asks."""
+
 
 class Permissions:
     """The rules in force, what they say of each route, and the views that they leave of the newest snapshot."""
 
     def __init__(self) -> None:
-        self._rules = Rules({})
+        self.rules = Rules({})
         self._snapshot: Snapshot | None = None
-        self._views: dict[tuple[str, tuple[str, ...]], View] = {}
-
-    @property
-    def rules(self) -> Rules:
-        return self._rules
+        self._views: dict[_Asked, View] = {}
+        self._before: Mapping[_Asked, View] = {}
 
     def configure(self, rules: Rules) -> bool:
         """Rules that hold from now on. The answer says whether they differ from those before."""
-        if rules == self._rules:
+        if rules == self.rules:
             return False
-        self._rules = rules
-        self._views = {}
+        self.rules = rules
+        self._views, self._before = {}, {}
         return True
 
     def decide(self, principal: Principal, action: str, route: Route) -> Decision:
         """`Rules.decide`, once for the teams of a caller and a route."""
-        rules = self._rules
+        rules = self.rules
         memo = route.memo.get(_MEMO)
         if memo is None or memo[0] is not rules:
             memo = route.memo[_MEMO] = (rules, {})
@@ -58,35 +60,81 @@ class Permissions:
     def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
         """What this caller is shown at the endpoint. Raises `KeyError` where there is none."""
         whole = snapshot.views[endpoint]
-        if not self._rules.covers(principal):
+        if not self.rules.covers(principal):
             return whole
         if self._snapshot is not snapshot:
             if self._snapshot is not None and snapshot.revision < self._snapshot.revision:
                 return permitted(whole, principal, self)  # of a request that began before the last change
-            self._snapshot, self._views = snapshot, {}
+            self._snapshot, self._views, self._before = snapshot, {}, self._views or self._before
         key = (endpoint, principal.teams)
         view = self._views.get(key)
         if view is None:
             if len(self._views) >= _MOST:
                 self._views.clear()
-            view = self._views[key] = permitted(whole, principal, self)
+            view = self._views[key] = permitted(whole, principal, self, self._before.get(key))
         return view
 
 
-def permitted(view: View, principal: Principal, permissions: Permissions) -> View:
+def permitted(view: View, principal: Principal, permissions: Permissions, before: View | None = None) -> View:
     """The part of the view that the caller may call. Instructions are left out where they could tell of a server that
-    is not shown."""
-    servers = tuple(name for name in view.servers if permissions.rules.reaches(principal, name))
+    is not shown. `before` is the same of an earlier snapshot."""
+    rules = permissions.rules
+    servers = tuple(name for name in view.servers if rules.reaches(principal, name))
+    shown = frozenset(servers)
+    listings: dict[Kind, Listing] = {}
+    for kind, whole in view.listings.items():
+        known = before.listings.get(kind) if before is not None else None
+        listings[kind] = _Permitted(whole, shown, partial(rules.decide, principal, _ACTIONS[kind]), known)
     return replace(
         view,
-        listings={kind: _listing(view, kind, principal, permissions) for kind in Kind},
+        listings=listings,
         servers=servers,
         instructions=view.instructions if len(servers) == len(view.servers) else "",
     )
 
 
-def _listing(view: View, kind: Kind, principal: Principal, permissions: Permissions) -> Listing:
-    action = _ACTIONS[kind]
-    whole = view.of(kind)
-    entries = [entry for entry in whole.entries if permissions.decide(principal, action, entry.route).allowed]
-    return whole if len(entries) == len(whole) else Listing(entries)
+class _Permitted(Listing):
+    """The entries that a caller may call, found a part at a time when somebody reads as far: a page costs what is on
+    it and before it, once, and the next snapshot only what is new there."""
+
+    __slots__ = ("_decide", "_known", "_read", "_servers", "_whole")
+
+    def __init__(
+        self, whole: Listing, servers: frozenset[str], decide: Callable[[str, str], Decision], before: Listing | None
+    ) -> None:
+        super().__init__(())
+        self._whole = whole
+        self._servers = servers
+        self._decide = decide
+        self._read: Part | None = None
+        # By the identity of a part, which is nobody else's as long as the part is held here.
+        self._known = before.still_known(whole) if isinstance(before, _Permitted) else {}
+
+    def still_known(self, whole: Listing) -> dict[int, tuple[Part, Part]]:
+        """What is known of the parts of another listing."""
+        return {id(part): known for part in whole.parts if (known := self._known.get(id(part)))}
+
+    @property
+    def index(self) -> Part:
+        if self._read is None:
+            self._read = {name: entry for part in self.parts for name, entry in part.items()}
+        return self._read
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        for part in self._whole.parts:
+            known = self._known.get(id(part))
+            if known is None:
+                known = self._known[id(part)] = part, self._allowed(part)
+            yield known[1]
+
+    def route(self, name: str) -> Route | None:
+        route = self._whole.route(name)
+        return route if route is not None and self._allows(route) else None
+
+    def _allowed(self, part: Part) -> Part:
+        allowed = {name: entry for name, entry in part.items() if self._allows(entry.route)}
+        return part if len(allowed) == len(part) else allowed
+
+    def _allows(self, route: Route) -> bool:
+        return route.server in self._servers and self._decide(route.server, route.name).allowed

@@ -1,16 +1,23 @@
-"""The immutable view of everything routable. It is built beside the road and swapped as a whole."""
+"""The immutable view of everything routable. It is built beside the road and swapped as a whole.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+What there is tens of thousands of (routes, entries, items) is invisible to the garbage collector: it would look at each
+of them in vain, while calls wait. None of them may ever lead back to itself.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import is_
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
 
 from toolgate.model.tool import Kind
 
-__all__ = ["EMPTY", "Entry", "Listing", "Route", "Snapshot", "View"]
+__all__ = ["EMPTY", "Entry", "Listing", "Part", "Route", "Snapshot", "View"]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True, gc=False, eq=False):
     """Where an exposed name leads: the server, what the server itself calls the thing, and how it listed it.
 
     `raw` is empty for a resource that is reached without having been listed. `memo` is what stages worked out about it,
@@ -19,11 +26,24 @@ class Route:
 
     server: str
     name: str
-    raw: bytes = field(default=b"", repr=False)
-    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    raw: bytes = b""
+    memo: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Route({self.server!r}, {self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Route) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, str, bytes]:
+        return self.server, self.name, self.raw
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     """One line of a list: the name a client sees, where it leads, and its JSON under that name."""
 
     name: str
@@ -31,22 +51,73 @@ class Entry(NamedTuple):
     item: bytes
 
 
-class Listing:
-    """One list as a client sees it: its entries in order, and the way from a name to its place."""
+Part = Mapping[str, Entry]
+"""Entries by their names, in order; for instance those of one server. Nobody changes it."""
 
-    __slots__ = ("entries", "items", "positions")
+
+class Listing:
+    """One list as a client sees it: its entries in order, and the way from a name to what it leads to.
+
+    It is made of parts, so that what a server changes is all that is made anew: the next listing has the others, too.
+    """
+
+    __slots__ = ("_index", "_parts")
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self.entries: tuple[Entry, ...] = tuple(entries)
-        self.items: tuple[bytes, ...] = tuple(entry.item for entry in self.entries)
-        self.positions: Mapping[str, int] = {entry.name: at for at, entry in enumerate(self.entries)}
+        self._index: Part = {entry.name: entry for entry in entries}
+        self._parts: Sequence[Part] = (self._index,)
+
+    @classmethod
+    def of(cls, parts: Sequence[Part], index: Part) -> "Listing":
+        """`index` is all of `parts`, no two of which have a name in common."""
+        listing = cls(())
+        listing._index, listing._parts = index, parts
+        return listing
+
+    @property
+    def index(self) -> Part:
+        return self._index
+
+    @property
+    def parts(self) -> Iterable[Part]:
+        return self._parts
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(self.index.values())
+
+    @property
+    def items(self) -> list[bytes]:
+        return [entry.item for entry in self.index.values()]
 
     def route(self, name: str) -> Route | None:
-        at = self.positions.get(name)
-        return None if at is None else self.entries[at].route
+        entry = self._index.get(name)
+        return None if entry is None else entry.route
+
+    def after(self, name: str | None, most: int) -> list[Entry]:
+        """At most so many entries, from the first one or from the one after this. Raises `KeyError`."""
+        found: list[Entry] = []
+        for part in self.parts:
+            if name is None:
+                found += part.values()
+            elif name in part:
+                found += list(part.values())[list(part).index(name) + 1 :]
+                name = None
+            if len(found) >= most:
+                return found[:most]
+        if name is not None:
+            raise KeyError(name)
+        return found
+
+    def is_as(self, other: "Listing") -> bool:
+        """Whether a client reads the same."""
+        mine, others = tuple(self.parts), tuple(other.parts)
+        if len(mine) == len(others) and all(map(is_, mine, others)):
+            return True
+        return self.items == other.items
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.index)
 
 
 EMPTY: Final = Listing(())

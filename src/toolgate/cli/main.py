@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from toolgate import __version__
+from toolgate.cli import collector
 from toolgate.cli.outcome import EXIT_CODES, Failure
 from toolgate.errors import ToolgateError
 
@@ -66,4 +67,5 @@ def toolgate() -> None:
 
 def main() -> None:
     """The console script."""
+    collector.load()
     toolgate(prog_name="toolgate")

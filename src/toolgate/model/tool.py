@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 __all__ = ["Catalogue", "Item", "Kind"]
 
 
@@ -26,8 +28,7 @@ class Kind(StrEnum):
         return {Kind.RESOURCES: "uri", Kind.TEMPLATES: "uriTemplate"}.get(self, "name")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, gc=False):
     """One tool, prompt, resource or template: its name (or URI) and the JSON object that the server listed."""
 
     name: str

@@ -22,6 +22,7 @@ __all__ = [
     "failure",
     "fields",
     "notification",
+    "opening",
     "parse",
     "request",
     "response",
@@ -62,30 +63,29 @@ def parse(body: bytes | bytearray | memoryview) -> Message:
     message (2026-07-28, Overview, Messages: an id is a string or an integer)."""
     try:
         str(body, "utf-8")  # what is left as bytes is not looked at by the decoder, and must be passed on as text
-        message = _decode(body)
+        message = _decoder.decode(body)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidRequest(f"the body is not one JSON-RPC message: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ParseError(f"the body is not JSON: {error}") from None
+    except msgspec.DecodeError:
+        message = _mended(body)
     if message.jsonrpc != "2.0":
         raise InvalidRequest('"jsonrpc" must be "2.0"')
-    if message.id is not UNSET and not _is_id(bytes(message.id)):
+    if message.id is not UNSET and not (raw := bytes(message.id)).isdigit() and not _is_id(raw):
         raise InvalidRequest("an id is a string or an integer")
     return message
 
 
-def _decode(body: bytes | bytearray | memoryview) -> Message:
+def _mended(body: bytes | bytearray | memoryview) -> Message:
     """JavaScript writes half of a surrogate pair as an escape where it has cut a character in two, which is JSON but no
     text. The decoder refuses it even where nobody looks; it becomes what it is shown as everywhere, U+FFFD."""
     try:
-        return _decoder.decode(body)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        whole = _ESCAPE.sub(_whole, bytes(body))
-        if whole == body:
-            raise
-        return _decoder.decode(whole)
+        return _decoder.decode(_ESCAPE.sub(_whole, bytes(body)))
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InvalidRequest(f"the body is not one JSON-RPC message: {error}") from None
+    except msgspec.DecodeError as error:
+        raise ParseError(f"the body is not JSON: {error}") from None
 
 
 def _whole(escape: re.Match[bytes]) -> bytes:
@@ -128,6 +128,11 @@ def notification(method: str, params: bytes | None = None) -> bytes:
 
 def response(key: bytes, result: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (key, result)
+
+
+def opening(key: bytes) -> bytes:
+    """What stands before the result of a response; behind it stands one closing brace."""
+    return b'{"jsonrpc":"2.0","id":%b,"result":' % key
 
 
 def failure(key: bytes | None, error: bytes) -> bytes:

@@ -2,17 +2,14 @@
 Requests, Server Requirements: integrity, principal, expiry, originating request)."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Malformed
+from functools import cached_property
 from hashlib import blake2b
-from secrets import token_bytes
-from typing import Final
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+if TYPE_CHECKING:
+    from toolgate.protocol.aead import Aead
 
 __all__ = ["Sealer"]
-
-_NONCE: Final = 12  # bytes
 
 
 class Sealer:
@@ -20,21 +17,26 @@ class Sealer:
 
     def __init__(self, key: bytes, purpose: str) -> None:
         self._purpose = purpose.encode()
-        self._cipher = AESGCM(blake2b(self._purpose, key=key, digest_size=32).digest())
+        self._key = blake2b(self._purpose, key=key, digest_size=32).digest()
+
+    @cached_property
+    def _aead(self) -> "Aead":
+        from toolgate.protocol.aead import Aead  # noqa: PLC0415  # 6 MB: only where a client has sessions or is asked
+
+        return Aead(self._key, self._purpose)
 
     def seal(self, content: bytes) -> str:
-        nonce = token_bytes(_NONCE)
-        return _text(nonce + self._cipher.encrypt(nonce, content, self._purpose))
+        return _text(self._aead.encrypt(content))
 
     def open(self, token: str) -> bytes | None:
         """What was sealed; None for everything that this sealer did not seal."""
         try:
             sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            if _text(sealed) != token:
-                return None  # base64 can be written in several ways, and a token has one
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], self._purpose)
-        except (Malformed, ValueError, InvalidTag):
+        except ValueError:
             return None
+        if _text(sealed) != token:
+            return None  # base64 can be written in several ways, and a token has one
+        return self._aead.decrypt(sealed)
 
 
 def _text(sealed: bytes) -> str:
