@@ -1,0 +1,3 @@
+"""`tests.real.test_transparency` over two workers."""
+
+from tests.real.test_transparency import *  # noqa: F403  # all its tests
