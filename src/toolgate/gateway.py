@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,13 @@ from toolgate.config.model import Document
 from toolgate.control.app import Control
 from toolgate.control.records import Records
 from toolgate.control.report import entry
-from toolgate.errors import ServerUnavailable, ToolgateError
+from toolgate.http.server import Application
 from toolgate.identity.access import Access, allows_anonymous, check_listen
 from toolgate.identity.authenticate import Authenticator
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
 from toolgate.inbound.app import App
+from toolgate.inbound.elsewhere import ALONE
 from toolgate.inbound.http import StreamableHttp
 from toolgate.inbound.http_sse import HttpSse
 from toolgate.inbound.parking import Parking
@@ -32,26 +33,25 @@ from toolgate.inbound.sessions import Sessions
 from toolgate.inbound.updates import Heard, Updates
 from toolgate.model.principal import Principal
 from toolgate.model.secretref import Secret, Template
-from toolgate.model.server import DEFAULT_TIMEOUT, Provenance, Server, Stdio
+from toolgate.model.server import Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue, Kind
 from toolgate.observe.metrics import Reading
-from toolgate.observe.spans import Trace
 from toolgate.pipeline.build import pipeline, stages
-from toolgate.pipeline.call import Call, Reply
+from toolgate.pipeline.call import Reply
 from toolgate.pipeline.stages.authorize import Authorize
 from toolgate.pipeline.stages.cache import Cache
 from toolgate.pipeline.stages.limit import Limit
 from toolgate.pipeline.stages.record import Record
 from toolgate.policy.buckets import LocalBuckets
 from toolgate.protocol.eras import Era
-from toolgate.protocol.results import error_code
 from toolgate.secrets.child_environment import child_environment
 from toolgate.store.database import Database
 from toolgate.store.folder import private_key
 from toolgate.upstream.base import Status
-from toolgate.upstream.pool import Pool
-from toolgate.upstream.shared import SharedUpstream
+from toolgate.upstream.pool import Pool, removed
 from toolgate.watching import Watching
+from toolgate.workers.crew import Crew
+from toolgate.workers.seat import Seat
 
 __all__ = ["DEMO", "Gateway"]
 
@@ -66,7 +66,10 @@ DEMO: Final = Server(
 class Gateway:
     """One running gateway. `open` returns at once; its servers start in the background."""
 
-    def __init__(self, loaded: Loaded, read: Callable[[], Loaded]) -> None:
+    app: Application
+
+    def __init__(self, loaded: Loaded, read: Callable[[], Loaded], seat: Seat | None = None) -> None:
+        self._crew = Crew(seat, self) if seat is not None else None
         self.loaded = loaded
         self._read = read
         self._reloading = asyncio.Lock()
@@ -77,11 +80,19 @@ class Gateway:
 
     @classmethod
     async def open(
-        cls, loaded: Loaded, *, read: Callable[[], Loaded], state: Path, token: str = "", host: str | None = None
+        cls,
+        loaded: Loaded,
+        *,
+        read: Callable[[], Loaded],
+        state: Path,
+        token: str = "",
+        host: str | None = None,
+        seat: Seat | None = None,
     ) -> Self:
         """`read` loads the configuration anew; `token` lets this user's own programs in; `host` is where it listens,
-        if not where the document says. Raises `ConfigError` and `StoreError`."""
-        gateway = cls(loaded, read)
+        if not where the document says. `seat` makes it one worker of several. Raises `ConfigError` and
+        `StoreError`."""
+        gateway = cls(loaded, read, seat)
         try:
             await gateway._provision(state, token, host or loaded.document.host)
             await gateway._apply(loaded)
@@ -91,7 +102,8 @@ class Gateway:
         return gateway
 
     async def _provision(self, state: Path, token: str, host: str) -> None:
-        document = self.loaded.document
+        document, crew = self.loaded.document, self._crew
+        place = crew.seat.place if crew is not None else ALONE
         database = await Database.open(document.database, state)
         self._stack.push_async_callback(database.close)
         keys = await Authenticator.open(database)
@@ -100,7 +112,9 @@ class Gateway:
         key = await asyncio.to_thread(private_key, state)
         memory = await CatalogueMemory.open(database)
         self._stack.push_async_callback(memory.close)
-        self._watching = await Watching.open(document, database, self._catalog, self._resolve, self._stack)
+        if crew is not None:
+            self._stack.push_async_callback(crew.close)
+        self._watching = await Watching.open(document, database, self._catalog, self._resolve, self._stack, crew)
         self._pool = Pool(
             self._resolve,
             memory,
@@ -109,22 +123,23 @@ class Gateway:
             start_timeout=document.start_timeout,
             environment=partial(child_environment, os.environ),
             fingerprint_key=key,
+            elsewhere=crew.reach if crew is not None else None,
         )
-        self._sessions = Sessions(key)
+        self._sessions = Sessions(key, place=place)
         self._stack.callback(self._sessions.close)
         self._announcer = Announcer(self._catalog, self._sessions, self, self._draining)
-        parking = Parking(key)
+        parking = Parking(key, place=place)
         self._stack.callback(parking.close)
         access = Access(keys, anonymous=allows_anonymous(host, document.access.anonymous), token=token)
         self._authorize = Authorize(self._catalog.permissions, document)
-        self._limit = Limit(LocalBuckets(), document)
-        self._cache = Cache(document)
+        self._limit = Limit(crew.seat.buckets if crew is not None else LocalBuckets(), self._share(document))
+        self._cache = Cache(self._share(document))
         record = Record(self._watching.recorder)
-        road = pipeline(self._send, stages(record, self._authorize, self._limit, self._cache))
+        road = pipeline(self._pool.send, stages(record, self._authorize, self._limit, self._cache))
         answers = Answers(road, self, parking, self._watching.tracer)
         updates = Updates(self, self._sessions)
         mcp = StreamableHttp(self._catalog, answers, self._sessions, self._announcer, updates)
-        sse = HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer)
+        sse = HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer, place)
         gauges: dict[str, Callable[[], Reading]] = {
             "toolgate_calls_parked": lambda: len(parking),
             "toolgate_sessions": lambda: len(self._sessions),
@@ -135,20 +150,28 @@ class Gateway:
         self.app = App(
             mcp,
             sse,
-            Control(self, health=health, records=records),
+            Control(self if crew is None else crew.governed(self), health=health, records=records),
             self._watching.exposition,
             hosts=Hosts(host, document.access.allowed_hosts, document.access.allowed_origins),
             authenticate=access.principal,
             ready=lambda: not self._draining.is_set(),
             request_bytes=document.limits.request_bytes,
         )
+        if crew is not None:
+            self.app = await crew.open(self.app, self._pool, self._watching.metrics, self.reload)
+
+    def _share(self, document: Document) -> Document:
+        """What this process may use up of what the document gives to all."""
+        return document if self._crew is None else self._crew.share(document)
 
     async def _apply(self, loaded: Loaded) -> None:
         """Swap: what is routable first, then what runs."""
         self.loaded = loaded
         servers = loaded.servers or (DEMO,)
-        self._limit.configure(loaded.document)
-        self._cache.configure(loaded.document)
+        self._limit.configure(self._share(loaded.document))
+        self._cache.configure(self._share(loaded.document))
+        if self._crew is not None:
+            self._crew.configure(servers)
         permitted = self._authorize.configure(loaded.document)
         self._watching.keep(server.name for server in servers)
         self._catalog.configure([server.name for server in servers], _bundles(loaded.document))
@@ -183,7 +206,8 @@ class Gateway:
     def report(self) -> list[dict[str, Any]]:
         """One entry a server, in order; the body of `GET /api/v1/servers`."""
         views = self._catalog.current.views
-        return [entry(status, views) for status in self._pool.statuses()]
+        statuses = self._pool.statuses() if self._crew is None else self._crew.statuses()
+        return [entry(status, views) for status in statuses]
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """`changed` is called whenever `report()` may read differently. The answer ends it."""
@@ -199,13 +223,19 @@ class Gateway:
     def catalogue(self, server: str, catalogue: Catalogue) -> None:
         self._cache.forget(server)
         self._catalog.learn(server, catalogue)
+        if self._crew is not None:
+            self._crew.catalogue(server, catalogue)
         self._changed()
 
     def updated(self, server: str) -> None:
         self._cache.forget(server)
+        if self._crew is not None:
+            self._crew.updated(server)
 
     def state(self, status: Status) -> None:
         self._watching.state(status)
+        if self._crew is not None:
+            self._crew.state(status)
         self._changed()
 
     # The way to single resources (inbound.updates.Subscribing)
@@ -214,7 +244,7 @@ class Gateway:
         self._authorize.check(principal, "resources/subscribe", route)
         upstream = self._pool.get(route.server)
         if upstream is None:
-            raise ServerUnavailable(f"server {route.server!r} was removed from the configuration", server=route.server)
+            raise removed(route.server)
         return await upstream.subscribe(route.name, heard, upstream.server.timeout)
 
     async def unsubscribe(self, route: Route, heard: Heard) -> None:
@@ -222,40 +252,10 @@ class Gateway:
         if upstream is not None:
             await upstream.unsubscribe(route.name, heard)
 
-    # The end of the road
-
-    def _send(self, call: Call) -> Awaitable[Reply]:
-        upstream = self._pool.get(call.route.server)
-        if upstream is None:
-            raise ServerUnavailable(
-                f"server {call.route.server!r} was removed from the configuration", server=call.route.server
-            )
-        return self._traced(upstream, call) if call.trace.sampled else upstream.send(call)
-
-    async def _traced(self, upstream: SharedUpstream, call: Call) -> Reply:
-        if not isinstance(call.trace, Trace):
-            return await upstream.send(call)
-        is_child = isinstance(upstream.server.transport, Stdio)
-        call.trace.upstream(upstream.status.version, "pipe" if is_child else "tcp")
-        try:
-            reply = await upstream.send(call)
-        except ToolgateError as error:
-            call.trace.answered(error.code)
-            raise
-        code = error_code(reply.payload) if reply.is_error else None
-        call.trace.answered("error" if reply.is_error else "ok", code)
-        call.trace.group("answer")
-        return reply
-
     # What has to be known of servers to call them (inbound.answers.Servers)
 
-    def timeout(self, route: Route) -> float:
-        upstream = self._pool.get(route.server)
-        return upstream.server.timeout_of(route.name) if upstream is not None else DEFAULT_TIMEOUT
-
-    def era(self, route: Route) -> Era | None:
-        upstream = self._pool.get(route.server)
-        return upstream.known_era if upstream is not None else None
+    def reach(self, route: Route) -> tuple[float, Era | None]:
+        return self._pool.reach(route)
 
     def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
         return self._catalog.view(snapshot, endpoint, principal)
@@ -267,7 +267,7 @@ class Gateway:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.loaded.document.timeout):
                 await asyncio.gather(*(upstream.settled() for upstream in unread if upstream is not None))
-        await asyncio.sleep(0)  # the snapshot is swapped right after the last of them was read
+        await self._catalog.built()
         return self._catalog.current
 
     async def _resolve(self, template: Template) -> Secret:

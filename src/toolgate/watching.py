@@ -27,6 +27,7 @@ from toolgate.store.transitions import Transitions
 from toolgate.upstream.base import State, Status
 from toolgate.upstream.health import Checks
 from toolgate.upstream.pool import Pool
+from toolgate.workers.crew import Crew
 
 __all__ = ["Watching"]
 
@@ -36,7 +37,11 @@ Resolve = Callable[[Template], Awaitable[Secret]]
 class Watching:
     """`open` before the servers start, `watch` once there is a pool."""
 
-    def __init__(self, metrics: Metrics, recorder: Recorder, transitions: Transitions, tracer: Tracer) -> None:
+    def __init__(
+        self, metrics: Metrics, recorder: Recorder, transitions: Transitions, tracer: Tracer, crew: Crew | None
+    ) -> None:
+        self._crew = crew
+        self._leads = crew is None or crew.seat.leads  # one of several workers sees to all servers
         self.metrics = metrics
         self.recorder = recorder
         self.tracer = tracer
@@ -45,10 +50,17 @@ class Watching:
 
     @classmethod
     async def open(
-        cls, document: Document, database: Database, catalog: Catalog, resolve: Resolve, stack: AsyncExitStack
+        cls,
+        document: Document,
+        database: Database,
+        catalog: Catalog,
+        resolve: Resolve,
+        stack: AsyncExitStack,
+        crew: Crew | None = None,
     ) -> Self:
-        """What has to be closed is pushed on `stack`, which closes it before the database."""
-        metrics = Metrics(partial(_listed, catalog))
+        """`crew` are the other workers, where there are any. What has to be closed is pushed on `stack`, which closes
+        it before the database."""
+        metrics = Metrics(partial(_listed, catalog), str(crew.seat.number if crew is not None else 0))
         transitions = await Transitions.open(database)
         stack.push_async_callback(transitions.close)
         kept = document.record
@@ -71,7 +83,7 @@ class Watching:
             depths["spans"] = lambda: exporter.depth
         metrics.read("toolgate_queue_depth", lambda: [((name,), float(read())) for name, read in depths.items()])
         tracer = Tracer(exporter.offer if exporter else None, document.tracing.ratio)
-        return cls(metrics, recorder, transitions, tracer)
+        return cls(metrics, recorder, transitions, tracer, crew)
 
     def watch(
         self, pool: Pool, document: Document, gauges: Mapping[str, Callable[[], Reading]], stack: AsyncExitStack
@@ -83,10 +95,13 @@ class Watching:
         stack.callback(lag.close)
         checked = self._checked
         checks = Checks(partial(_ready, pool), pool.check, checked.note, document.health.interval)
-        checks.start()
+        if self._leads:
+            checks.start()
         stack.push_async_callback(checks.close)
         wanted = document.health
-        windows = Windows(metrics.totals, Objectives(wanted.availability, wanted.latency, wanted.fast))
+        crew = self._crew
+        totals = metrics.totals if crew is None else crew.totals
+        windows = Windows(totals, Objectives(wanted.availability, wanted.latency, wanted.fast))
         windows.start()
         stack.callback(windows.close)
         for name, read in {
@@ -99,12 +114,15 @@ class Watching:
         }.items():
             metrics.read(name, read)
         metrics.read_all(figures)
-        metrics.read_all(server_gauges(pool.statuses))
-        return HealthReport(pool.statuses, self._transitions.of, windows, checked, pool.under_way)
+        if self._leads:
+            metrics.read_all(server_gauges(pool.statuses))
+        statuses, under_way = (pool.statuses, pool.under_way) if crew is None else (crew.statuses, crew.under_way)
+        return HealthReport(statuses, self._transitions.of, windows, checked, under_way)
 
     def state(self, status: Status) -> None:
         """A server's state changed."""
-        self._transitions.note(status.server.name, status.state.value, status.since, status.reason)
+        if self._leads:
+            self._transitions.note(status.server.name, status.state.value, status.since, status.reason)
 
     def keep(self, names: Iterable[str]) -> None:
         """These are the servers now."""
@@ -113,7 +131,8 @@ class Watching:
     async def exposition(self, accept: str) -> tuple[bytes, str]:
         """The body of `/metrics`, and its media type."""
         form = media_type(accept)
-        return await paced([self.metrics.snapshot()], form), form
+        others = await self._crew.snapshots() if self._crew is not None else []
+        return await paced([self.metrics.snapshot(), *others], form), form
 
 
 def _listed(catalog: Catalog, server: str, method: str, name: str) -> bool:

@@ -101,11 +101,8 @@ class Front:
 
     # inbound.answers.Servers
 
-    def timeout(self, route: Route) -> float:
-        return 5.0
-
-    def era(self, route: Route) -> Era | None:
-        return self.server_era
+    def reach(self, route: Route) -> tuple[float, Era | None]:
+        return 5.0, self.server_era
 
     def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
         return self.catalog.view(snapshot, endpoint, principal)
@@ -114,7 +111,7 @@ class Front:
         if self.arriving is None:
             return None
         await self.arriving()
-        await asyncio.sleep(0)
+        await self.catalog.built()
         return self.catalog.current
 
     async def _echo(self, call: Call) -> Reply:

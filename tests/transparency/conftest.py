@@ -93,7 +93,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             for name, server in servers.items()
         }
         file = folder / "toolgate.yaml"
-        file.write_text(json.dumps({"version": 1, "sources": [], "servers": definitions}))
+        file.write_text(json.dumps({"version": 1, "sources": [], "servers": definitions, "limits": {"cache_bytes": 0}}))
         yield House(await _serving(stack, file), servers)
 
 

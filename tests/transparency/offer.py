@@ -31,7 +31,7 @@ def offer(name: str) -> Offer:
     common = {"title": "A title", "description": "What it is", "icons": ICONS, "_meta": {"a/b": ODD}, "unknown": ODD}
     tool = {
         **common,
-        "inputSchema": {"type": "object", "properties": {"a": {"type": "number", "x": ODD}}, "$defs": {}, "x": ODD},
+        "inputSchema": {"type": "object", "properties": {"a": {"x": ODD}}, "$defs": {}, "x": ODD},
         "outputSchema": {"type": "object", "additionalProperties": True, "x": Number("1.10")},
         "annotations": {"title": "t", "readOnlyHint": False, "destructiveHint": True, "x": ODD},
         "execution": {"taskSupport": "forbidden"},

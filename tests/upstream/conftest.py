@@ -146,7 +146,7 @@ class House:
 
     def of(self, name: str) -> SharedUpstream:
         upstream = self.pool.get(name)
-        assert upstream is not None
+        assert isinstance(upstream, SharedUpstream)
         return upstream
 
     def status(self, name: str) -> Status:

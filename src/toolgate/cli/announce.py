@@ -9,7 +9,7 @@ import click
 from toolgate.cli import banner
 from toolgate.config.load import Loaded
 
-__all__ = ["Announcer", "JsonLines", "PlainLines"]
+__all__ = ["Announcer", "JsonLines", "PlainLines", "Silence"]
 
 Report = Sequence[dict[str, Any]]
 
@@ -40,6 +40,26 @@ class Announcer(Protocol):
 
     def close(self) -> None:
         """Nothing more comes."""
+
+
+class Silence:
+    """Of workers for which another one speaks."""
+
+    def found(self, loaded: Loaded) -> None: ...
+
+    def listening(self, endpoint: str, *, needs_key: bool) -> None: ...
+
+    def servers(self, report: Report) -> None: ...
+
+    def settled(self, report: Report) -> None: ...
+
+    def reloaded(self, loaded: Loaded) -> None: ...
+
+    def notice(self, text: str) -> None: ...
+
+    def stopping(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class PlainLines:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from toolgate.cli import collector
 from toolgate.cli.announce import Announcer
 from toolgate.cli.listen import url_of
 from toolgate.cli.running import RunFile, Running
@@ -19,8 +20,10 @@ from toolgate.config.load import Loaded
 from toolgate.config.watch import changes
 from toolgate.errors import ConfigError
 from toolgate.gateway import Gateway
+from toolgate.http.entrance import Turns
 from toolgate.identity.access import allows_anonymous
 from toolgate.inbound.serve import serve
+from toolgate.workers.seat import DRAINED, READY, Seat
 
 __all__ = ["run"]
 
@@ -49,8 +52,15 @@ class _Stop:
         self.asked.set()
 
 
-async def run(loaded: Loaded, settings: Settings, sock: socket.socket, host: str, announcer: Announcer) -> int:
-    """Serve until a signal says otherwise; the answer is the exit code."""
+async def run(
+    loaded: Loaded,
+    settings: Settings,
+    sock: socket.socket,
+    host: str,
+    announcer: Announcer,
+    seat: Seat | None = None,
+) -> int:
+    """Serve until a signal says otherwise; the answer is the exit code. `seat` makes it one worker of several."""
     stop = _Stop(announcer)
     reload = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -58,16 +68,24 @@ async def run(loaded: Loaded, settings: Settings, sock: socket.socket, host: str
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     announcer.found(loaded)
-    token = secrets.token_urlsafe(32)
-    gateway = await Gateway.open(loaded, read=settings.read, state=settings.state, token=token, host=host)
+    token = secrets.token_urlsafe(32) if seat is None else seat.token
+    released = _released(seat, stop.asked)
+    gateway = await Gateway.open(loaded, read=settings.read, state=settings.state, token=token, host=host, seat=seat)
+    collector.serve()
     try:
         listens = asyncio.Event()
-        listening = _listening(gateway, settings, sock, host, token, announcer, listens)
+        listening = _listening(gateway, settings, sock, host, token, announcer, listens, seat)
         async with _beside(_keep_current(gateway, reload, announcer), _tell_states(gateway, announcer, listens)):
-            await _serve(gateway, sock, stop, listening)
+            await _serve(gateway, sock, stop, listening, seat.loads.turn(seat.number) if seat is not None else None)
+            if seat is not None:
+                seat.tell(DRAINED)
+                await released.wait()  # the calls of other workers may need what runs here
     finally:
         await gateway.close(0 if stop.hurried.is_set() else _GRACE)
-        RunFile(settings.state).remove(os.getpid())
+        if seat is None:
+            RunFile(settings.state).remove(os.getpid())
+        elif seat.is_orphan:
+            seat.doors.remove()
         announcer.close()
     return 130 if stop.hurried.is_set() else 0
 
@@ -80,11 +98,16 @@ def _listening(
     token: str,
     announcer: Announcer,
     listens: asyncio.Event,
+    seat: Seat | None,
 ) -> Callable[[], None]:
     def listening() -> None:
         url = url_of(sock)
         config = str(gateway.loaded.path) if gateway.loaded.path else None
-        RunFile(settings.state).write(Running(os.getpid(), url, token, time.time(), config))
+        if seat is None or seat.leads:
+            pid = os.getpid() if seat is None else seat.parent
+            RunFile(settings.state).write(Running(pid, url, token, time.time(), config))
+        if seat is not None:
+            seat.tell(READY)
         anonymous = allows_anonymous(host, gateway.loaded.document.access.anonymous)
         announcer.listening(f"{url}/mcp", needs_key=not anonymous)
         listens.set()
@@ -92,9 +115,26 @@ def _listening(
     return listening
 
 
-async def _serve(gateway: Gateway, sock: socket.socket, stop: _Stop, listening: Callable[[], None]) -> None:
+def _released(seat: Seat | None, stop: asyncio.Event) -> asyncio.Event:
+    """Set when the parent lets its worker go, or is gone."""
+    released = asyncio.Event()
+    if seat is not None:
+        loop, lifeline = asyncio.get_running_loop(), seat.lifeline
+
+        def ended() -> None:
+            loop.remove_reader(lifeline)
+            released.set()
+            stop.set()
+
+        loop.add_reader(lifeline, ended)
+    return released
+
+
+async def _serve(
+    gateway: Gateway, sock: socket.socket, stop: _Stop, listening: Callable[[], None], turns: Turns | None
+) -> None:
     drain = gateway.loaded.document.drain
-    serving = asyncio.create_task(serve(gateway, sock, stop=stop.asked, drain=drain, listening=listening))
+    serving = asyncio.create_task(serve(gateway, sock, stop=stop.asked, drain=drain, listening=listening, turns=turns))
     hurried = asyncio.create_task(stop.hurried.wait())
     await asyncio.wait((serving, hurried), return_when=asyncio.FIRST_COMPLETED)
     hurried.cancel()
@@ -152,7 +192,7 @@ async def _reload(gateway: Gateway, announcer: Announcer) -> None:
         return
     log.info("the configuration was read again: %d servers", len(loaded.servers))
     announcer.reloaded(loaded)
-    fixed = ("listen", "database", "limits", "access", "start_timeout")
+    fixed = ("listen", "workers", "database", "limits", "access", "start_timeout")
     if changed := [name for name in fixed if getattr(before, name) != getattr(loaded.document, name)]:
         _notice(announcer, f"{', '.join(changed)} changed; that takes effect at the next start")
 

@@ -390,7 +390,7 @@ class Record(_Part):
     audit_days: Days = 30.0
     """Days that the record of a call is kept."""
     audit_rows: Count = 10_000_000
-    """The most records of calls that are kept, of about 250 bytes each; the oldest go first."""
+    """The most records of calls that are kept, of about 130 bytes each; the oldest go first."""
     usage_days: Days = 400.0
     """Days that usage is kept: what the calls of an hour add up to."""
 
@@ -402,6 +402,8 @@ class Document(_Part):
     """The version of this format."""
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8765"
     """Address and port. On another address than loopback, callers need keys."""
+    workers: Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=64)] = 1
+    """How many processes serve. Several share the address, the servers over stdio and the limits."""
     database: Annotated[str, AfterValidator(_database), PlainSerializer(_without_password)] = Field(
         default="sqlite", repr=False
     )

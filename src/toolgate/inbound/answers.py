@@ -11,15 +11,17 @@ from toolgate.catalog.addresses import locate
 from toolgate.catalog.pages import page
 from toolgate.catalog.snapshot import Route, Snapshot, View
 from toolgate.errors import InvalidParams, NotListed, ProtocolError, ToolgateError
+from toolgate.inbound.elsewhere import Elsewhere
 from toolgate.inbound.exchange import Exchange, Outcome
 from toolgate.inbound.extensions import may_name_task, route_of, with_task_names
+from toolgate.inbound.param_headers import check_param_headers
 from toolgate.inbound.parking import Parking
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
 from toolgate.observe.tracing import Context, Tracer
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
-from toolgate.protocol.envelope import Fields, dump, error_object, failure, fields, response
+from toolgate.protocol.envelope import Fields, dump, error_object, failure, fields, opening, response
 from toolgate.protocol.eras import MAY_NEED_INPUT, MODERN_VERSIONS, SERVER_INFO, Era
 from toolgate.protocol.results import error_code
 
@@ -41,12 +43,8 @@ _STATUS: Final = {-32700: 400, -32600: 400, -32602: 400, -32020: 400, -32021: 40
 class Servers(Protocol):
     """What has to be known of servers to call them."""
 
-    def timeout(self, route: Route) -> float:
-        """Seconds that a call over this route may take."""
-        ...
-
-    def era(self, route: Route) -> Era | None:
-        """Of its server, as far as it is known."""
+    def reach(self, route: Route) -> tuple[float, Era | None]:
+        """Seconds that a call over this route may take, and its server's era as far as it is known."""
         ...
 
     def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
@@ -79,7 +77,7 @@ class Answers:
         }
 
     async def answer(self, exchange: Exchange) -> Outcome:
-        """The response to one request. Never raises but for cancellation."""
+        """The response to one request. Raises `Elsewhere`, and nothing else but for cancellation."""
         try:
             if (own := self.methods[exchange.era].get(exchange.method)) is not None:
                 reply = await own(exchange)
@@ -91,14 +89,20 @@ class Answers:
                     if (later := await self._later(exchange)) is None:
                         raise
                     exchange, route = later, find(later)
+                if exchange.method == "tools/call" and exchange.era is Era.MODERN and exchange.headers:
+                    check_param_headers(route.raw, exchange.params.get("arguments"), exchange.headers)
                 reply = await self._reply(exchange, route)
         except ToolgateError as error:
             return refusal(error, exchange.key, exchange.era)
+        except Elsewhere:
+            raise
         except Exception:  # the last boundary before the client: reported whole to the log, and by its id to the client
             log.exception("request %s (%s) failed", exchange.id, exchange.method)
             internal = ToolgateError(f"the gateway failed on this request; its log has it under {exchange.id}")
             return refusal(internal, exchange.key, exchange.era)
         if not reply.is_error:
+            if reply.flow is not None:
+                return Outcome(opening(exchange.key), flow=reply.flow)
             return Outcome(response(exchange.key, reply.payload))
         status = _STATUS.get(error_code(reply.payload), 200) if exchange.era is Era.MODERN else 200
         return Outcome(failure(exchange.key, reply.payload), status)
@@ -112,6 +116,7 @@ class Answers:
         return msgspec.structs.replace(exchange, snapshot=snapshot, view=view)
 
     def _reply(self, exchange: Exchange, route: Route) -> Awaitable[Reply]:
+        timeout, era = self._servers.reach(route)
         call = Call(
             exchange.id,
             exchange.principal,
@@ -123,13 +128,14 @@ class Answers:
             route,
             exchange.snapshot,
             exchange.channel,
-            self._servers.timeout(route),
+            timeout,
             exchange.log_level,
             exchange.capabilities,
             exchange.size,
             self._trace(exchange),
+            exchange.flows,
         )
-        if call.era is Era.MODERN and call.method in MAY_NEED_INPUT and self._servers.era(route) is not Era.MODERN:
+        if era is not Era.MODERN and call.era is Era.MODERN and call.method in MAY_NEED_INPUT:
             return self._parking.run(call, self._proceed)
         if len(exchange.view.servers) > 1 and may_name_task(call):
             return self._with_task_names(call, exchange.view)
@@ -142,7 +148,7 @@ class Answers:
         return self._tracer.begin(exchange.meta, headers.text(_TRACEPARENT), headers.text(_TRACESTATE))
 
     async def _with_task_names(self, call: Call, view: View) -> Reply:
-        return with_task_names(await self._proceed(call), view, call.route.server)
+        return with_task_names(await self._proceed(call.with_(flows=False)), view, call.route.server)
 
 
 def refusal(error: ToolgateError, key: bytes | None, era: Era) -> Outcome:
@@ -204,7 +210,10 @@ def _completion(exchange: Exchange) -> Route:
 
 
 def _named(exchange: Exchange, kind: Kind, noun: str, holder: Fields | None = None) -> Route:
-    name = text(exchange.params if holder is None else holder, "name")
+    if holder is None:
+        name = exchange.target if exchange.target is not None else text(exchange.params, "name")
+    else:
+        name = text(holder, "name")
     route = exchange.whole.of(kind).route(name)
     if route is None:
         raise NotListed(f"there is no {noun} {name!r} here; {noun}s/list names those that there are", name=name)

@@ -5,7 +5,7 @@ from itertools import count
 from secrets import token_hex
 from typing import Final
 
-from toolgate.errors import Draining, NotFound, RequestTooLarge, ToolgateError, Unauthenticated
+from toolgate.errors import Draining, NotFound, Overloaded, RequestTooLarge, ToolgateError, Unauthenticated
 from toolgate.http import asgi
 from toolgate.http.asgi import AsgiApplication
 from toolgate.http.headers import Headers
@@ -13,7 +13,7 @@ from toolgate.http.request import Answer, Request
 from toolgate.inbound.http import StreamableHttp
 from toolgate.inbound.http_sse import HttpSse
 from toolgate.inbound.rebinding import Hosts
-from toolgate.inbound.wire import refused
+from toolgate.inbound.wire import refuse, refused
 from toolgate.model.principal import Principal
 from toolgate.observe.logs import request_id
 from toolgate.protocol.envelope import dump
@@ -21,6 +21,11 @@ from toolgate.protocol.envelope import dump
 __all__ = ["App"]
 
 _CHALLENGE: Final = ((b"www-authenticate", b'Bearer realm="toolgate"'),)
+_BUSY: Final = Overloaded(
+    "this gateway has more to do than it can",
+    hint="try again in a moment; more workers (`toolgate up --workers N`) carry more",
+    retry_after=1,
+)
 _OPEN: Final = frozenset({"/healthz", "/readyz"})  # what a supervisor asks, which has no key
 
 
@@ -48,6 +53,7 @@ class App:
         self._authenticate = authenticate
         self._ready = ready
         self._limit = request_bytes
+        self._busy = refused(_BUSY)
         self._process = token_hex(4)
         self._numbers = count(1)
 
@@ -74,6 +80,9 @@ class App:
         hint = "raise limits.request_bytes if it must be"
         return refused(RequestTooLarge(f"the request is larger than {self._limit} bytes", hint=hint))
 
+    def too_busy(self) -> Answer:
+        return self._busy
+
     def __call__(self, request: Request) -> Awaitable[None]:
         name = f"{self._process}{next(self._numbers):08x}"
         request_id.set(name)  # in the context of this request's own task
@@ -86,7 +95,10 @@ class App:
         if self._sse.serves(path):
             await self._sse(request, principal, name)
         elif path.startswith("/api/"):
-            await asgi.answer(request, self._control)
+            try:
+                await asgi.answer(request, self._control)
+            except ToolgateError as error:
+                refuse(request, error)
         elif path == "/metrics":
             body, content = await self._exposition(request.headers.text(b"accept"))
             request.respond(200, body, content=b"content-type: %b\r\n" % content.encode())

@@ -27,7 +27,7 @@ _list: Final = msgspec.json.Decoder(list[Raw])
 
 
 def is_batch(body: bytes) -> bool:
-    return body.lstrip()[:1] == b"["
+    return body[:1] != b"{" and body.lstrip()[:1] == b"["
 
 
 def split(body: bytes, version: str) -> list[bytes]:

@@ -1,17 +1,21 @@
 """The bounded ways between the loop that reads a server and what a client reads."""
 
 import asyncio
+import logging
 from collections import deque
 from typing import Final
 
 from toolgate.errors import CannotAsk
 from toolgate.http.request import Head, Request
 from toolgate.inbound.wire import EventStream
-from toolgate.pipeline.call import Reply
+from toolgate.pipeline.call import Flow, Reply
 
 __all__ = ["DirectChannel", "QueueChannel"]
 
+log = logging.getLogger(__name__)
+
 _LIMIT: Final = 1_000  # messages; a client this far behind does not read what it asked for
+_JSON: Final = (b"content-type", b"application/json")
 _BACKLOG: Final = 4 * 1024 * 1024  # bytes
 
 
@@ -19,30 +23,56 @@ class DirectChannel:
     """Implements `pipeline.call.Channel` for a client that has only this one connection: what is sent goes out at once,
     on an event stream that begins with it."""
 
-    __slots__ = ("_request", "_stream")
+    __slots__ = ("_head", "_request")
 
     def __init__(self, request: Request, head: Head) -> None:
         self._request = request
-        self._stream = EventStream(request, head)
-        request.on_silence = self._stream.comment
+        self._head = head
+        request.on_silence = self._comment
 
     def send(self, message: bytes) -> bool:
         if self._request.backlog > _BACKLOG:
             return False
-        self._stream.put(message)
+        EventStream(self._request, self._head).put(message)
         return True
+
+    def _comment(self) -> None:
+        EventStream(self._request, self._head).comment()
 
     async def ask(self, method: str, params: bytes | None) -> Reply:
         """Nobody can be asked here."""
         raise CannotAsk(f"this client cannot be asked for {method}")
 
-    def close(self, status: int, body: bytes, head: Head) -> None:
+    async def pour(self, opening: bytes, flow: Flow) -> None:
+        """A large response as it comes; whole where it has to go on a stream. What breaks off on the way breaks the
+        client's connection off: half of it must not look like all."""
+        request = self._request
+        try:
+            if request.begun:
+                chunks = [opening]
+                while chunk := await flow.chunk():
+                    chunks.append(chunk)  # they come one after the other
+                self.close(200, b"".join(chunks))
+                return
+            request.begin(200, (_JSON, *self._head), length=len(opening) + flow.length)
+            request.write(opening)
+            while chunk := await flow.chunk():
+                request.write(chunk)
+                await request.drained()
+            request.end()
+        except (ConnectionError, TimeoutError) as error:
+            log.warning("a large result broke off: %s", error)
+            request.abort()
+        finally:
+            flow.close()
+
+    def close(self, status: int, body: bytes) -> None:
         """The response itself: on the stream if there is one, else as JSON."""
         if self._request.begun:
-            self._stream.put(body)
-            self._stream.end()
+            EventStream(self._request, self._head).put(body)
+            self._request.end()
         else:
-            self._request.respond(status, body, head)
+            self._request.respond(status, body, self._head)
 
 
 class QueueChannel:

@@ -5,7 +5,7 @@ import msgspec
 from toolgate.catalog.snapshot import Snapshot, View
 from toolgate.http.headers import NO_HEADERS, Headers
 from toolgate.model.principal import Principal
-from toolgate.pipeline.call import Channel
+from toolgate.pipeline.call import Channel, Flow
 from toolgate.protocol.envelope import Fields
 from toolgate.protocol.eras import Era
 
@@ -14,7 +14,8 @@ __all__ = ["Exchange", "Outcome"]
 
 class Exchange(msgspec.Struct, frozen=True):
     """`id` names the request in logs and in `X-Request-Id`; `key` is the JSON-RPC id as it stood on the wire.
-    `headers` are HTTP's, where it came over that; `size` is the request's in bytes."""
+    `headers` are HTTP's, where it came over that; `size` is the request's in bytes; `target` is the name or
+    URI in `params`, where it has been read already."""
 
     id: str
     key: bytes
@@ -32,6 +33,8 @@ class Exchange(msgspec.Struct, frozen=True):
     capabilities: bytes
     headers: Headers = NO_HEADERS
     size: int = 0
+    target: str | None = None
+    flows: bool = False
 
     @property
     def whole(self) -> View:
@@ -41,8 +44,9 @@ class Exchange(msgspec.Struct, frozen=True):
 
 class Outcome(msgspec.Struct, frozen=True):
     """The whole JSON-RPC response, and the HTTP status that goes with it where the stream has not begun. `apart` are
-    the messages of which a batch's body is made, as they go on a stream."""
+    the messages of which a batch's body is made, as they go on a stream. What a `flow` gives follows the body."""
 
     body: bytes
     status: int = 200
     apart: tuple[bytes, ...] | None = None
+    flow: Flow | None = None

@@ -5,7 +5,7 @@ The order of checks is that of revision 2026-07-28 (Streamable HTTP, Sending Mes
 """
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
 
 from msgspec import UNSET
@@ -15,22 +15,20 @@ from toolgate.errors import HeaderMismatch, InvalidRequest, NotAcceptable, NotFo
 from toolgate.http.headers import Headers, media_type
 from toolgate.http.request import Head, Request
 from toolgate.inbound.announce import Announcer
-from toolgate.inbound.answers import Answers, text
+from toolgate.inbound.answers import Answers
 from toolgate.inbound.batches import Batch, is_batch, split
 from toolgate.inbound.channel import DirectChannel
 from toolgate.inbound.exchange import Exchange
 from toolgate.inbound.in_session import InSession
 from toolgate.inbound.legacy import Legacy
-from toolgate.inbound.modern import check_headers, check_version, is_modern, read_envelope
-from toolgate.inbound.param_headers import check_param_headers
+from toolgate.inbound.modern import accepted, check_headers, is_modern, read_envelope, said, unspoken
 from toolgate.inbound.received import Received
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.inbound.updates import Updates
 from toolgate.inbound.wire import refuse
 from toolgate.model.principal import Principal
-from toolgate.model.tool import Kind
 from toolgate.protocol.envelope import NOTHING, Message, parse
-from toolgate.protocol.eras import LEGACY_VERSIONS, Era
+from toolgate.protocol.eras import LEGACY_VERSIONS, MODERN_VERSIONS, Era
 
 __all__ = ["StreamableHttp"]
 
@@ -52,6 +50,7 @@ class StreamableHttp:
         updates: Updates,
     ) -> None:
         self._catalog = catalog
+        self._view = catalog.permissions.view
         self._answers = answers
         self._sessions = sessions
         self.legacy = Legacy(sessions, announcer)
@@ -60,15 +59,16 @@ class StreamableHttp:
 
     async def __call__(self, request: Request, principal: Principal, request_id: str) -> None:
         head = ((b"x-request-id", request_id.encode()),)
-        endpoint, method = request.path, request.method
+        endpoint = request.path
         snapshot = self._catalog.current
         key: bytes | None = None
         try:
             if endpoint not in snapshot.views:
                 raise NotFound(f"there is no endpoint {endpoint}", hint="GET /api/v1/servers lists the servers")
-            view = self._catalog.view(snapshot, endpoint, principal)
-            if method == "POST":
-                _check_media(request.headers)
+            view = self._view(snapshot, endpoint, principal)
+            if request.method == "POST":
+                if not said(request.headers).speaks:
+                    raise _not_acceptable(request.headers)
                 if is_batch(request.body):
                     received = partial(Received, endpoint, principal, snapshot, view, request_id)
                     session = self._session_of_batch(request.headers, endpoint, principal)
@@ -83,18 +83,25 @@ class StreamableHttp:
                     exchange = self._modern(message, context, request, channel)
                     if exchange is not None:
                         outcome = await self._answers.answer(exchange)
-                        channel.close(outcome.status, outcome.body, head)
+                        if outcome.flow is None:
+                            channel.close(outcome.status, outcome.body)
+                        else:
+                            await channel.pour(outcome.body, outcome.flow)
                 else:
                     await self._post_legacy(message, context, request)
-            elif method == "GET":
-                await self._get(request, principal, head)
-            elif method == "DELETE":
-                self._sessions.end(self._session(request.headers, endpoint, principal))
-                request.respond(204, head=head)
             else:
-                request.respond(405, head=(*head, *_ALLOW))
+                await self._bodiless(request, principal, head)
         except ToolgateError as error:
             refuse(request, error, key, head)
+
+    async def _bodiless(self, request: Request, principal: Principal, head: Head) -> None:
+        if request.method == "GET":
+            await self._get(request, principal, head)
+        elif request.method == "DELETE":
+            self._sessions.end(self._session(request.headers, request.path, principal))
+            request.respond(204, head=head)
+        else:
+            request.respond(405, head=(*head, *_ALLOW))
 
     # The modern era
 
@@ -106,17 +113,21 @@ class StreamableHttp:
             # No notification is defined for this transport; one is accepted and has no effect.
             request.respond(202, head=context.head)
             return None
-        envelope = read_envelope(context.meta)
-        check_headers(message.method, context.params, envelope.version, request.headers)
-        check_version(envelope.version)
-        if message.method == "tools/call":
-            route = context.view.of(Kind.TOOLS).route(text(context.params, "name"))
-            if route is not None:
-                check_param_headers(route.raw, context.params.get("arguments"), request.headers)
+        envelope = context.envelope or read_envelope(context.meta)
+        target = check_headers(message.method, context.params, envelope.version, request.headers)
+        if envelope.version not in MODERN_VERSIONS:
+            raise unspoken(envelope.version)
         # 2026-07-28, Streamable HTTP, Cancellation: a closed response stream is the cancellation.
         request.on_gone = request.cancel
         return context.exchange(
-            message.key, Era.MODERN, envelope.version, envelope.log_level, envelope.capabilities, channel
+            message.key,
+            Era.MODERN,
+            envelope.version,
+            envelope.log_level,
+            envelope.capabilities,
+            channel,
+            target,
+            flows=True,
         )
 
     # The legacy era
@@ -166,7 +177,7 @@ class StreamableHttp:
         if _SESSION not in headers:
             request.respond(405, head=(*head, *_ALLOW))
             return
-        if not _accepts(headers, b"text/event-stream"):
+        if not accepted(headers.all(b"accept"), b"text/event-stream"):
             raise NotAcceptable("Accept must list text/event-stream")
         session = self._session(headers, request.path, principal)
         await self.legacy.stream(session, headers.text(_LAST_EVENT), request, head)
@@ -189,27 +200,7 @@ class StreamableHttp:
         return session
 
 
-def _check_media(headers: Headers) -> None:
-    content, accept = headers.get(b"content-type"), headers.get(b"accept")
-    if headers.repeats or not _speaks(content, accept):
-        if media_type(content) != "application/json":
-            raise NotAcceptable("Content-Type must be application/json")
-        if not (_accepts(headers, b"application/json") and _accepts(headers, b"text/event-stream")):
-            raise NotAcceptable("Accept must list both application/json and text/event-stream")
-
-
-@lru_cache(maxsize=256)
-def _speaks(content: bytes | None, accept: bytes | None) -> bool:
-    """Whether a client says what it has to say of what it sends and takes."""
-    wanted = (b"application/json", b"text/event-stream")
-    return media_type(content) == "application/json" and all(_matches(accept or b"", media) for media in wanted)
-
-
-def _accepts(headers: Headers, media: bytes) -> bool:
-    return any(_matches(value, media) for value in headers.all(b"accept"))
-
-
-@lru_cache(maxsize=256)
-def _matches(accept: bytes, media: bytes) -> bool:
-    ranges = {part.partition(b";")[0].strip().lower() for part in accept.split(b",")}
-    return not ranges.isdisjoint({media, media.partition(b"/")[0] + b"/*", b"*/*"})
+def _not_acceptable(headers: Headers) -> NotAcceptable:
+    if media_type(headers.get(b"content-type")) != "application/json":
+        return NotAcceptable("Content-Type must be application/json")
+    return NotAcceptable("Accept must list both application/json and text/event-stream")

@@ -19,6 +19,7 @@ from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import refusal
 from toolgate.inbound.asking_channel import AskingChannel
 from toolgate.inbound.batches import is_batch, split
+from toolgate.inbound.elsewhere import ALONE, Place, marked
 from toolgate.inbound.in_session import InSession
 from toolgate.inbound.legacy import Legacy
 from toolgate.inbound.received import Received
@@ -47,7 +48,9 @@ class HttpSse:
         legacy: Legacy,
         in_session: InSession,
         announcer: Announcer,
+        place: Place = ALONE,
     ) -> None:
+        self._place = place
         self._catalog = catalog
         self._sessions = sessions
         self._legacy = legacy
@@ -89,6 +92,7 @@ class HttpSse:
         if len(self._connections) >= _MOST:
             raise Draining("too many streams are open", hint="close some or try again later")
         outbox = connection.outbox
+        outbox.id = self._place.mark + outbox.id
         request.on_gone, request.on_silence = outbox.wake, outbox.break_silence
         drained = asyncio.create_task(self._announcer.draining.wait())
         drained.add_done_callback(outbox.wake)
@@ -113,6 +117,8 @@ class HttpSse:
     def _connection(self, query: str, endpoint: str, principal: Principal) -> SseConnection:
         named = parse_qs(query).get(_SESSION, [])
         connection = self._connections.get(named[0]) if len(named) == 1 else None
+        if connection is None and len(named) == 1:
+            self._place.check(marked(named[0])[0])
         if connection is None or not connection.belongs(endpoint, principal):
             raise SessionUnknown("this session has ended or never was", hint="open the event stream again")
         if connection.session is not None:

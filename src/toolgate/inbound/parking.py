@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from hashlib import blake2b
 from itertools import count
+from secrets import randbelow
 from time import time
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from toolgate.errors import CannotAsk, InvalidParams, MissingCapability
+from toolgate.inbound.elsewhere import ALONE, Place
 from toolgate.inbound.parked import Parked, ParkedChannel
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
@@ -31,6 +33,7 @@ _PATIENCE: Final = 600.0  # seconds that a client may take to come back
 _MOST: Final = 1_000  # parked calls
 _MOST_EACH: Final = 500  # of one principal
 _MOST_BYTES: Final = 64 * 1024 * 1024  # of arguments that wait with them
+_BEGINNINGS: Final = 1 << 48
 _PREFIX: Final = "tg1."
 _OPEN_URL_FIRST: Final = -32042  # 2025-11-25, Elicitation, URL Elicitation Required Error
 _NOT_DIGESTED: Final = frozenset({"_meta", "inputResponses", "requestState"})
@@ -44,6 +47,7 @@ class _State(msgspec.Struct, array_like=True):
     expires: float
     call: int
     round: int
+    worker: int = 0
 
 
 class _Elicitations(msgspec.Struct):
@@ -57,17 +61,20 @@ class _UrlFirst(msgspec.Struct):
 class Parking:
     """All parked calls. `patience` is in seconds."""
 
-    def __init__(self, key: bytes, patience: float = _PATIENCE) -> None:
+    def __init__(self, key: bytes, patience: float = _PATIENCE, place: Place = ALONE) -> None:
+        self._place = place
         self._sealer = Sealer(key, "requestState")
         self._patience = patience
         self._parked: dict[int, Parked] = {}
-        self._numbers = count(1)
+        # A state outlives the process that gave it out, and must not name a call of the next one.
+        self._numbers = count(randbelow(_BEGINNINGS) + 1)
 
     def __len__(self) -> int:
         return len(self._parked)
 
     async def run(self, call: Call, proceed: Proceed) -> Reply:
-        """Start the call, or go on with the one that its `requestState` names, until it ends or asks something."""
+        """Start the call, or go on with the one that its `requestState` names, until it ends or asks something.
+        Raises `Elsewhere` where another worker has that one."""
         if call.capabilities == NONE and "requestState" not in call.params:  # there is nothing that it could be asked
             reply = await proceed(call)
             return self._url_first(call, reply) if reply.is_error else reply
@@ -108,6 +115,7 @@ class Parking:
             raise CannotAsk("too many calls wait for answers already")
 
     def _go_on(self, call: Call, state: _State) -> Parked:
+        self._place.check(state.worker)
         parked = self._parked.get(state.call)
         if parked is None:
             raise InvalidParams(
@@ -147,7 +155,7 @@ class Parking:
         return self._input_required(call, questions, parked.number, parked.round)
 
     def _input_required(self, call: Call, questions: Mapping[str, bytes], number: int, turn: int) -> Reply:
-        state = _State(call.principal.id, _digest(call), time() + self._patience, number, turn)
+        state = _State(call.principal.id, _digest(call), time() + self._patience, number, turn, self._place.number)
         result = {
             "resultType": "input_required",
             "inputRequests": {key: Raw(question) for key, question in questions.items()},

@@ -4,9 +4,10 @@ from toolgate.catalog.snapshot import Snapshot, View
 from toolgate.http.headers import NO_HEADERS, Headers
 from toolgate.http.request import Head
 from toolgate.inbound.exchange import Exchange
+from toolgate.inbound.modern import read_meta
 from toolgate.model.principal import Principal
 from toolgate.pipeline.call import Channel
-from toolgate.protocol.envelope import NOTHING, Message, fields
+from toolgate.protocol.envelope import Message, fields
 from toolgate.protocol.eras import Era
 
 __all__ = ["Received"]
@@ -16,7 +17,8 @@ class Received:
     """One message, whose it is, and where it came in. Raises `InvalidParams` where its `params` are no object."""
 
     __slots__ = (
-        "endpoint", "head", "headers", "id", "meta", "method", "params", "principal", "size", "snapshot", "view",
+        "endpoint", "envelope", "head", "headers", "id", "meta", "method", "params", "principal", "size", "snapshot",
+        "view",
     )  # fmt: skip
 
     def __init__(
@@ -40,10 +42,19 @@ class Received:
         self.head: Head = ((b"x-request-id", request_id.encode()),)
         self.method = str(message.method)
         self.params = fields(message.params)
-        self.meta = fields(self.params["_meta"], "_meta") if "_meta" in self.params else NOTHING
+        self.meta, self.envelope = read_meta(self.params.get("_meta"))
 
     def exchange(
-        self, key: bytes, era: Era, version: str, log_level: str | None, capabilities: bytes, channel: Channel
+        self,
+        key: bytes,
+        era: Era,
+        version: str,
+        log_level: str | None,
+        capabilities: bytes,
+        channel: Channel,
+        target: str | None = None,
+        *,
+        flows: bool = False,
     ) -> Exchange:
         return Exchange(
             self.id,
@@ -62,4 +73,6 @@ class Received:
             capabilities,
             self.headers,
             self.size,
+            target,
+            flows,
         )

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
+from toolgate.http.entrance import Turns
 from toolgate.http.listener import Listener
 from toolgate.http.server import Application
 
@@ -29,9 +30,11 @@ async def serve(
     stop: asyncio.Event,
     drain: float,
     listening: Callable[[], None] = lambda: None,
+    turns: Turns | None = None,
 ) -> None:
-    """Serve on a bound socket until `stop` is set, then let calls in flight end for at most `drain` seconds."""
-    listener = await Listener.open(gateway.app, sock)
+    """Serve on a bound socket until `stop` is set, then let calls in flight end for at most `drain` seconds. `turns`:
+    other processes serve on it too."""
+    listener = await Listener.open(gateway.app, sock, turns=turns)
     try:
         listening()
         await stop.wait()

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from toolgate.inbound.announcements import Announcements
+from toolgate.inbound.elsewhere import ALONE, Place, marked
 from toolgate.inbound.questions import Questions
 from toolgate.inbound.replay import Kept
 from toolgate.inbound.session_channel import SessionChannel
@@ -43,6 +44,7 @@ class _Agreed(msgspec.Struct, array_like=True, frozen=True):
     version: str
     capabilities: bytes | None
     opened: float
+    worker: int = 0
 
 
 _agreed: Final = msgspec.msgpack.Decoder(_Agreed)
@@ -105,7 +107,8 @@ class Session:
 class Sessions:
     """All sessions that this process has seen lately, least recently used first."""
 
-    def __init__(self, key: bytes, kept: Kept | None = None) -> None:
+    def __init__(self, key: bytes, kept: Kept | None = None, place: Place = ALONE) -> None:
+        self._place = place
         self.kept = kept or Kept()
         self._sealer = Sealer(key, "session")
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -117,14 +120,15 @@ class Sessions:
         return len(self._sessions)
 
     def open(self, endpoint: str, principal: Principal, version: str, capabilities: bytes = b"{}") -> Session:
-        agreed = _Agreed(token_urlsafe(16), endpoint, principal.id, version, capabilities, time())
+        agreed = _Agreed(token_urlsafe(16), endpoint, principal.id, version, capabilities, time(), self._place.number)
         token = self._seal(agreed)
         if len(token) > _LONGEST:
             token = self._seal(msgspec.structs.replace(agreed, capabilities=None))
         return self._remember(token, agreed, principal, capabilities)
 
     def find(self, token: str, endpoint: str, principal: Principal) -> Session | None:
-        """The session, if it is this caller's at this endpoint: another's id is as good as none."""
+        """The session, if it is this caller's at this endpoint: another's id is as good as none. Raises `Elsewhere`
+        where another worker has it."""
         session = self._sessions.get(token)
         if session is None:
             return self._revived(token, endpoint, principal)
@@ -156,14 +160,18 @@ class Sessions:
         return [session for session in self._sessions.values() if session.endpoint == endpoint]
 
     def _seal(self, agreed: _Agreed) -> str:
-        return self._sealer.seal(msgspec.msgpack.encode(agreed))
+        return self._place.mark + self._sealer.seal(msgspec.msgpack.encode(agreed))
 
     def _revived(self, token: str, endpoint: str, principal: Principal) -> Session | None:
         """A session that another process opened, or that had to make room here."""
-        opened = self._sealer.open(token)
+        worker, sealed = marked(token)
+        opened = self._sealer.open(sealed)
         if opened is None:
             return None
         agreed = _agreed.decode(opened)
+        if agreed.worker != worker:
+            return None
+        self._place.check(worker)
         if (agreed.endpoint, agreed.principal) != (endpoint, principal.id) or agreed.opened + _LIFE < time():
             return None
         if agreed.id in self._ended or agreed.version not in LEGACY_VERSIONS or agreed.capabilities is None:

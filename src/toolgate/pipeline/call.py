@@ -10,7 +10,7 @@ from toolgate.observe.tracing import UNTRACED, Context
 from toolgate.protocol.envelope import Fields
 from toolgate.protocol.eras import Era
 
-__all__ = ["Call", "Channel", "Reply"]
+__all__ = ["Call", "Channel", "Flow", "Reply"]
 
 
 class Channel(Protocol):
@@ -28,12 +28,28 @@ class Channel(Protocol):
         ...
 
 
+class Flow(Protocol):
+    """A large result on its way, of which nobody has to see the whole. `length` is in bytes and counts all that `chunk`
+    gives: the JSON of the result, and the brace that ends the response around it."""
+
+    length: int
+
+    async def chunk(self) -> bytes:
+        """What comes next; empty at the end. Raises `ConnectionError` and `TimeoutError`."""
+        ...
+
+    def close(self) -> None:
+        """What has not come yet is not wanted any more."""
+        ...
+
+
 class Call(msgspec.Struct, frozen=True):
     """One routed request. Immutable; it holds the snapshot that it started with.
 
     `params` is the client's `params`, decoded one level, with the client's own name in it; `route.name` is what the
     server calls the thing. `meta` is `params._meta`, decoded one level. `timeout` is in seconds. `capabilities` are the
     client's, as JSON: what it did not declare is never asked of it. `size` is that of the request in bytes.
+    `flows`: nobody needs to see a large result as a whole, if it is in the call's own era.
     """
 
     id: str
@@ -51,6 +67,7 @@ class Call(msgspec.Struct, frozen=True):
     capabilities: bytes = b"{}"
     size: int = 0
     trace: Context = UNTRACED
+    flows: bool = False
 
     def with_(self, **changes: object) -> Self:
         return msgspec.structs.replace(self, **changes)
@@ -58,8 +75,9 @@ class Call(msgspec.Struct, frozen=True):
 
 class Reply(msgspec.Struct, frozen=True):
     """The JSON of a `result` or of an `error`, as bytes, in the shape of the era of the call. `cached`: the server was
-    not asked for it."""
+    not asked for it. Where it has a `flow` the result is there, and `payload` is empty."""
 
     payload: bytes
     is_error: bool = False
     cached: bool = False
+    flow: Flow | None = None

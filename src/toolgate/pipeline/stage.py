@@ -12,6 +12,8 @@ Proceed = Callable[[Call], Awaitable[Reply]]
 
 
 class Stage(Protocol):
-    async def __call__(self, call: Call, proceed: Proceed) -> Reply:
-        """Look at the call, pass it (or a changed copy) on, look at the reply; or raise a `ToolgateError`."""
+    def __call__(self, call: Call, proceed: Proceed) -> Awaitable[Reply]:
+        """Look at the call, pass it (or a changed copy) on, look at the reply; or raise a `ToolgateError`. Mostly an
+        `async def`; one that does not look at the reply is a plain function that answers `proceed(call)`, which costs
+        less."""
         ...

@@ -29,7 +29,7 @@ class Asking:
 
     def __init__(self, answer: Callable[[bytes], None]) -> None:
         self._answer = answer
-        self._asked: dict[bytes, tuple[Call, asyncio.Task[None]]] = {}
+        self.asked: dict[bytes, tuple[Call, asyncio.Task[None]]] = {}
 
     def take(self, message: Message, call: Call | None, deadline: Deadline | None) -> None:
         """Bring the server's request to the client of `call`, and the client's answer back."""
@@ -41,13 +41,13 @@ class Asking:
             self._refuse(key, _NOBODY)
         elif not may_ask(call.capabilities, str(message.method), params):
             self._refuse(key, CannotAsk(f"this client did not declare that it can be asked for {message.method}"))
-        elif len(self._asked) >= _MOST or key in self._asked:
+        elif len(self.asked) >= _MOST or key in self.asked:
             self._refuse(key, _TOO_MANY)
         else:
             work = self._ask(key, str(message.method), params, call, deadline)
             task = asyncio.create_task(work, name=f"ask for {call.route.server}")
-            self._asked[key] = call, task
-            task.add_done_callback(lambda _: self._asked.pop(key, None))
+            self.asked[key] = call, task
+            task.add_done_callback(lambda _: self.asked.pop(key, None))
 
     async def _ask(self, key: bytes, method: str, params: bytes | None, call: Call, deadline: Deadline) -> None:
         try:
@@ -67,12 +67,12 @@ class Asking:
 
     def withdraw(self, message: Message) -> None:
         """The server cancels what it asked (2025-11-25, Cancellation)."""
-        asked = self._asked.get(bytes(envelope.fields(message.params).get("requestId", b"")))
+        asked = self.asked.get(bytes(envelope.fields(message.params).get("requestId", b"")))
         if asked is not None:
             asked[1].cancel()
 
     def ended(self, call: Call) -> None:
         """The call is over: nobody waits for the answers any more."""
-        for asked, task in tuple(self._asked.values()):
+        for asked, task in tuple(self.asked.values()):
             if asked is call:
                 task.cancel()

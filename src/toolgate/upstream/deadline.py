@@ -14,14 +14,14 @@ class Alarms:
     timer, however many calls there are: making and ending a timer for each call would cost more than all else here."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._rows: dict[float, _Row] = {}
 
     def set(self, deadline: "Deadline", seconds: float) -> "_Row":
         row = self._rows.get(seconds)
         if row is None:
-            row = self._rows[seconds] = _Row(self._loop, seconds, self._rows.pop)
-        row.ends[deadline] = self._loop.time() + seconds
+            row = self._rows[seconds] = _Row(self.loop, seconds, self._rows.pop)
+        row.ends[deadline] = self.loop.time() + seconds
         return row
 
     def end(self) -> None:
@@ -73,7 +73,8 @@ class Deadline:
         self._rang = False
 
     def __enter__(self) -> Self:
-        self._task = task = asyncio.current_task()
+        # Named, since to look for the running loop is a system call before Python 3.12.
+        self._task = task = asyncio.current_task(self._alarms.loop)
         if task is None:
             raise RuntimeError("a deadline ends a task")
         self._cancelling = task.cancelling()

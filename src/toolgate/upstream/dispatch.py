@@ -89,7 +89,8 @@ class DispatchingLink(ABC):
             raise
         finally:
             self._pending.forget(key)
-            self._asking.ended(call)
+            if self._asking.asked:
+                self._asking.ended(call)
 
     async def request(self, method: str, params: bytes | None, timeout: float) -> Reply:
         key, future = self._pending.open()

@@ -5,6 +5,7 @@ Nothing here prints more of a URL than its origin, and nothing is ever sent twic
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from toolgate.errors import ProtocolError, ServerUnavailable
 from toolgate.http.client import EVENT_STREAM, BrokenOffError, NotHttpError, Response
 from toolgate.http.headers import Headers
 from toolgate.http.pool import CONNECT, ConnectTimeoutError, Pool, Target
+from toolgate.pipeline.call import Flow
 from toolgate.protocol import envelope, sse
 from toolgate.protocol.envelope import Message
 from toolgate.protocol.headers import LAST_EVENT_ID
@@ -41,11 +43,33 @@ _OURS: Final = frozenset({
 """Header fields that a definition cannot change: the framing is ours, and so is what we can read."""
 
 _FAILURES: Final = (sse.EventTooLarge, OSError)
+# A response up to its result, where that comes last, as most servers write it.
+_OPENING: Final = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(\d{1,19})\s*,\s*"result"\s*:\s*')
+_SILENCE: Final = 30.0  # seconds within which more of a large result has to come
 _DRAIN: Final = 1.0  # seconds that a stream gets to end after its answer, so that its connection can be used again
 _DRAINS: Final = 256
 _REFUSAL: Final = 64 * 1024  # bytes read of an answer that is no success
 _RETRY: Final = 1.0  # seconds before a stream is resumed, where its server names none
 _RESUMES: Final = 100
+
+
+class _Flow:
+    """Implements `pipeline.call.Flow`."""
+
+    def __init__(self, response: Response, begun: bytes, length: int) -> None:
+        self._response = response
+        self._begun = begun
+        self.length = length
+
+    async def chunk(self) -> bytes:
+        if self._begun:
+            begun, self._begun = self._begun, b""
+            return begun
+        async with asyncio.timeout(_SILENCE):
+            return await self._response.chunk()
+
+    def close(self) -> None:
+        self._response.close()
 
 
 def header_lines(fields: Mapping[str, str]) -> bytes:
@@ -64,6 +88,7 @@ class Answer(msgspec.Struct, frozen=True):
     media_type: str
     headers: Headers
     message: Message | None
+    flow: Flow | None = None
 
 
 class Endpoint:
@@ -83,17 +108,22 @@ class Endpoint:
         self._movable = {name: value for name, value in address.headers.items() if _is_movable(name)}
         self._drains = Background(_DRAINS)
 
-    async def ask(self, key: bytes, body: bytes, lines: bytes, listen: Listen, *, resume: bool = False) -> Answer:
+    async def ask(
+        self, key: bytes, body: bytes, lines: bytes, listen: Listen, *, resume: bool = False, flows: bool = False
+    ) -> Answer:
         """POST a request and wait for its answer. `resume`: a stream with event ids may break off and is then taken
         up again where it was (2025-11-25, Streamable HTTP, Resumability and Redelivery)."""
         try:
             connection = self._line.free() or await self._line.connection()
             try:
                 head = self._head(b"POST", _BOTH + lines, body)
-                response = await connection.send(head, body, self.limit, _REFUSAL)
+                response = await connection.send(head, body, self.limit, _REFUSAL, flows=flows)
             except BaseException:
                 connection.abort()  # for a modern server this is the cancellation
                 raise
+            if response.flows:
+                flow, message = await self._flowing(response, key, listen)
+                return Answer(response.status, response.media_type, response.headers, message, flow)
             if response.media_type != EVENT_STREAM or response.status != 200:
                 message = self._from_body(response, key, listen)
             else:
@@ -187,6 +217,22 @@ class Endpoint:
         if body is None:
             return b"%b %b%b%b\r\n" % (method, self._path, self._fixed, lines)
         return b"%b %b%b%bContent-Length: %d\r\n\r\n" % (method, self._path, self._fixed, lines, len(body))
+
+    async def _flowing(self, response: Response, key: bytes, listen: Listen) -> tuple[Flow | None, Message | None]:
+        """A large result from where it begins; read whole where something else stands before it."""
+        try:
+            begun = await response.chunk()
+            opening = _OPENING.match(begun)
+            if opening is not None and opening[1] == key:
+                length = int(response.headers[b"content-length"]) - opening.end()
+                return _Flow(response, begun[opening.end() :], length), None
+            chunks = [begun]
+            while chunk := await response.chunk():
+                chunks.append(chunk)
+            return None, _answer_in(b"".join(chunks), key, listen)
+        except BaseException:
+            response.close()
+            raise
 
     def _from_body(self, response: Response, key: bytes, listen: Listen) -> Message | None:
         if response.body is None:

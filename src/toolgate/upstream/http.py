@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from msgspec import UNSET
@@ -25,7 +26,6 @@ from toolgate.upstream.background import Background
 from toolgate.upstream.base import SessionLost
 from toolgate.upstream.deadline import Alarms, Deadline
 from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint, Listen, Unreachable, header_lines
-from toolgate.upstream.inflight import InFlight
 from toolgate.upstream.listen import can_subscribe, filter_of, keep_listening, kinds_announced
 from toolgate.upstream.mirrored import mirror
 from toolgate.upstream.outgoing import call_params, own_params, trace_lines
@@ -64,7 +64,7 @@ class HttpLink:
         self._last = 0
         self._event_id = ""
         self._closing = False
-        self._in_flight = InFlight()
+        self._idle: asyncio.Event | None = None
         self._asking = Asking(self._errand)
         self._background = Background(_ERRANDS)
         self._end: asyncio.Future[UpstreamError] = asyncio.get_running_loop().create_future()
@@ -98,11 +98,11 @@ class HttpLink:
         if call.trace.traceparent:
             lines += trace_lines(call.trace)
         deadline = Deadline(call.timeout, self._alarms)
-        listen = self._listener(call, key, deadline)
         self._calls[key] = call, deadline
         try:
-            with self._in_flight:
-                reply = await self._exchange(key, call.method, params, lines, listen, deadline)
+            listen = partial(self._hear, call, key, deadline)
+            flows = call.flows and call.era is self.era
+            reply = await self._exchange(key, call.method, params, lines, listen, deadline, flows=flows)
         except TimeoutError:
             self._cancel(key, "deadline exceeded")
             raise failures.late(call) from None
@@ -113,8 +113,11 @@ class HttpLink:
             self._cancel(key, "the client went away")
             raise
         finally:
-            self._calls.pop(key, None)
-            self._asking.ended(call)
+            del self._calls[key]
+            if not self._calls and self._idle is not None:
+                self._idle.set()
+            if self._asking.asked:
+                self._asking.ended(call)
         if reply.is_error and self.era is Era.MODERN:
             self._heed(reply)
         return reply
@@ -152,7 +155,7 @@ class HttpLink:
         return await asyncio.shield(self._end)
 
     async def close(self, grace: float) -> None:
-        await self._in_flight.drained(grace)
+        await self._drained(grace)
         self._closing = True
         self._alarms.end()
         if self._listening is not None:
@@ -164,17 +167,34 @@ class HttpLink:
         await self._endpoint.close()
         self._lost(failures.ended(self.server, "was stopped"))
 
+    async def _drained(self, grace: float) -> None:
+        """Wait at most `grace` seconds for the last call under way."""
+        if self._calls and grace > 0:
+            self._idle = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self._idle.wait()
+
     # Requests.
 
     async def _exchange(
-        self, key: bytes, method: str, params: bytes | None, lines: bytes, listen: Listen, deadline: Deadline
+        self,
+        key: bytes,
+        method: str,
+        params: bytes | None,
+        lines: bytes,
+        listen: Listen,
+        deadline: Deadline,
+        *,
+        flows: bool = False,
     ) -> Reply:
         if self._end.done():
             raise self._named(self._end.result())
         body = envelope.request(key, method, params)
         try:
             with deadline:
-                answer = await self._endpoint.ask(key, body, lines, listen, resume=self.era is Era.LEGACY)
+                is_legacy = self.era is Era.LEGACY
+                answer = await self._endpoint.ask(key, body, lines, listen, resume=is_legacy, flows=flows)
         except TimeoutError:
             if self._closing:
                 raise failures.gone(self.server, "is being stopped") from None
@@ -184,9 +204,14 @@ class HttpLink:
             raise self._named(error) from None
         except ServerUnavailable as error:
             raise self._named(error) from None
-        return self._reply(answer, key)
+        if answer.flow is not None:
+            return Reply(b"", flow=answer.flow)
+        message = answer.message
+        if answer.status == 200 and message is not None and message.result is not UNSET:
+            return Reply(bytes(message.result))
+        return self._reply(answer)
 
-    def _reply(self, answer: Answer, key: bytes) -> Reply:
+    def _reply(self, answer: Answer) -> Reply:
         if (self._session and answer.status == 404) or _misses_session(answer):
             error = SessionLost("has ended the session", server=self.server)
             self._lost(error)
@@ -232,22 +257,19 @@ class HttpLink:
 
     # What comes in a stream before the answer.
 
-    def _listener(self, call: Call, key: bytes, deadline: Deadline) -> Listen:
-        def listen(message: Message) -> None:
-            relayed: bytes | None = None
-            if message.method == relay.PROGRESS and relay.progress_token(message) == int(key):
-                relayed = relay.progress_for(call, message)
-            elif message.method == relay.LOG and relay.admits(call, relay.level_of(message)):
-                params = bytes(message.params) if message.params is not UNSET else None
-                relayed = envelope.notification(relay.LOG, params)
-            elif message.method is not UNSET and message.id is not UNSET and self.era is Era.LEGACY:
-                self._asking.take(message, call, deadline)
-            else:
-                self._overhear(message)
-            if relayed is not None and not call.channel.send(relayed):
-                raise relay.slow_client(call)
-
-        return listen
+    def _hear(self, call: Call, key: bytes, deadline: Deadline, message: Message) -> None:
+        relayed: bytes | None = None
+        if message.method == relay.PROGRESS and relay.progress_token(message) == int(key):
+            relayed = relay.progress_for(call, message)
+        elif message.method == relay.LOG and relay.admits(call, relay.level_of(message)):
+            params = bytes(message.params) if message.params is not UNSET else None
+            relayed = envelope.notification(relay.LOG, params)
+        elif message.method is not UNSET and message.id is not UNSET and self.era is Era.LEGACY:
+            self._asking.take(message, call, deadline)
+        else:
+            self._overhear(message)
+        if relayed is not None and not call.channel.send(relayed):
+            raise relay.slow_client(call)
 
     def _overhear(self, message: Message) -> None:
         """What concerns the link and not one call."""

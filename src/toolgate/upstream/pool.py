@@ -1,13 +1,17 @@
 """All servers: which there are, and the one link to each."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Final
 
 from toolgate.catalog.remembered import Memory
+from toolgate.catalog.snapshot import Route
+from toolgate.errors import ServerUnavailable
 from toolgate.http import pool as connections
-from toolgate.model.server import Server, Stdio
+from toolgate.model.server import DEFAULT_TIMEOUT, Server, Stdio
+from toolgate.pipeline.call import Call, Reply
+from toolgate.protocol.eras import Era
 from toolgate.runtime import process
 from toolgate.runtime.base import Runtime
 from toolgate.upstream.background import Background
@@ -15,13 +19,14 @@ from toolgate.upstream.base import Events, Links, Status
 from toolgate.upstream.fingerprint import fingerprint
 from toolgate.upstream.launch import StdioLinks
 from toolgate.upstream.reach import HttpLinks
+from toolgate.upstream.reached import Reach, Reached
 from toolgate.upstream.resolved import Environment, Resolve
 from toolgate.upstream.shared import SharedUpstream
 from toolgate.upstream.slots import Slots
 from toolgate.upstream.supervisor import Upstream
 from toolgate.upstream.tally import Tally
 
-__all__ = ["Pool"]
+__all__ = ["Pool", "removed"]
 
 _DRAIN: Final = 60.0  # seconds for the calls of a server that was changed or removed
 _LEAVING: Final = 1024
@@ -41,7 +46,10 @@ class Pool:
         environment: Environment,
         runtime: Runtime = process.start,
         fingerprint_key: bytes = b"",
+        elsewhere: Reach | None = None,
     ) -> None:
+        """`elsewhere` makes what reaches a server that another worker runs."""
+        self._elsewhere = elsewhere
         self._memory = memory
         self._events = events
         self._key = fingerprint_key
@@ -53,7 +61,7 @@ class Pool:
         self._http: Links = HttpLinks(
             self._connections, resolve, response_bytes=response_bytes, start_timeout=start_timeout
         )
-        self._upstreams: dict[str, SharedUpstream] = {}
+        self._upstreams: dict[str, Reached] = {}
         self._leaving = Background(_LEAVING)
 
     async def apply(self, servers: Iterable[Server]) -> None:
@@ -73,8 +81,20 @@ class Pool:
             if not self._leaving.spawn(upstream.close(_DRAIN), f"leave {upstream.server.name}"):
                 await upstream.close(0)
 
-    def get(self, name: str) -> SharedUpstream | None:
+    def get(self, name: str) -> Reached | None:
         return self._upstreams.get(name)
+
+    def send(self, call: Call) -> Awaitable[Reply]:
+        """Pass a call on, see `Upstream.send`: the end of the road."""
+        upstream = self._upstreams.get(call.route.server)
+        if upstream is None:
+            raise removed(call.route.server)
+        return upstream.send(call)
+
+    def reach(self, route: Route) -> tuple[float, Era | None]:
+        """Seconds that a call over this route may take, and its server's era as far as it is known."""
+        upstream = self._upstreams.get(route.server)
+        return upstream.reach(route.name) if upstream is not None else (DEFAULT_TIMEOUT, None)
 
     def statuses(self) -> list[Status]:
         return [upstream.status for upstream in self._upstreams.values()]
@@ -111,13 +131,22 @@ class Pool:
         await self._leaving.finish(grace)
         await self._connections.close()
 
-    def _new(self, server: Server) -> SharedUpstream:
+    def _new(self, server: Server) -> Reached:
+        remote = self._elsewhere(server) if self._elsewhere is not None else None
+        upstream = remote if remote is not None else self._own(server)
+        upstream.start()
+        return upstream
+
+    def _own(self, server: Server) -> SharedUpstream:
         connect = self._stdio if isinstance(server.transport, Stdio) else self._http
         known, tally = fingerprint(server, self._key), Tally()
 
         def make(capabilities: bytes) -> Upstream:
             return Upstream(server, known, connect, self._memory, self._events, self._slots, tally, capabilities)
 
-        upstream = SharedUpstream(server, make)
-        upstream.start()
-        return upstream
+        return SharedUpstream(server, make)
+
+
+def removed(server: str) -> ServerUnavailable:
+    """For a call that began before its server was taken out of the configuration."""
+    return ServerUnavailable(f"server {server!r} was removed from the configuration", server=server)

@@ -2,9 +2,9 @@
 there, and has not looked at it, so it is made again as the tool reads now (2026-07-28, Streamable HTTP, Client
 Behavior)."""
 
-from dataclasses import replace
 from typing import Final
 
+from toolgate.catalog.snapshot import Route
 from toolgate.model.tool import Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
@@ -25,5 +25,6 @@ async def mirrored_anew(link: Link, call: Call, reply: Reply) -> Call | None:
     if error_code(reply.payload) != _HEADER_MISMATCH:
         return None
     catalogue = await read(call.route.server, link, frozenset({Kind.TOOLS}), None, _PAGE)
-    now = next((item.raw for item in catalogue.of(Kind.TOOLS) if item.name == call.route.name), call.route.raw)
-    return call.with_(route=replace(call.route, raw=now)) if now != call.route.raw else None
+    route = call.route
+    now = next((item.raw for item in catalogue.of(Kind.TOOLS) if item.name == route.name), route.raw)
+    return call.with_(route=Route(route.server, route.name, now)) if now != route.raw else None

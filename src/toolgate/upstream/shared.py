@@ -3,16 +3,19 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from toolgate.model.server import Server
+from toolgate.errors import ToolgateError
+from toolgate.model.server import Server, Stdio
+from toolgate.observe.spans import Trace
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.eras import MAY_NEED_INPUT, Era
+from toolgate.protocol.results import error_code
 from toolgate.upstream.base import Status
 from toolgate.upstream.supervisor import Upstream
 from toolgate.upstream.variants import Variants
 from toolgate.upstream.watched import Heard
 
-__all__ = ["SharedUpstream"]
+__all__ = ["SharedUpstream", "traced"]
 
 
 class SharedUpstream:
@@ -30,9 +33,9 @@ class SharedUpstream:
     def status(self) -> Status:
         return self._first.status
 
-    @property
-    def known_era(self) -> Era | None:
-        return self._first.known_era
+    def reach(self, name: str) -> tuple[float, Era | None]:
+        """Seconds that a call of this may take, and the server's era as far as it is known."""
+        return self.server.timeout_of(name), self._first.known_era
 
     @property
     def under_way(self) -> int:
@@ -53,12 +56,16 @@ class SharedUpstream:
     def send(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """See `Upstream.send`. A modern server is told with every request what its client can be asked, so it needs
         one link; of the methods only those that may need input (2026-07-28, MRTR, Supported Requests) take another."""
-        if call.capabilities == NONE or call.method not in MAY_NEED_INPUT or self._first.link_era is Era.MODERN:
+        if call.trace.sampled:
+            return traced(call, self.status, self._send_by_era(call))
+        if call.capabilities == NONE or self._first.link_era is Era.MODERN or call.method not in MAY_NEED_INPUT:
             return self._first.send(call)
         return self._send_by_era(call)
 
     async def _send_by_era(self, call: Call) -> Reply:
-        fits = await self._first.era(call) is Era.MODERN
+        fits = (
+            call.capabilities == NONE or call.method not in MAY_NEED_INPUT or await self._first.era(call) is Era.MODERN
+        )
         return await (self._first if fits else self._variants.of(call)).send(call)
 
     async def subscribe(self, uri: str, heard: Heard, timeout: float) -> Reply:
@@ -76,3 +83,19 @@ class SharedUpstream:
         self.stop()
         await self._first.close(grace)
         await self._variants.close(grace)
+
+
+async def traced(call: Call, status: Status, sending: Coroutine[Any, Any, Reply]) -> Reply:
+    """What `sending` answers; how it goes is noted in the trace of the call."""
+    trace = call.trace
+    if not isinstance(trace, Trace):
+        return await sending
+    trace.upstream(status.version, "pipe" if isinstance(status.server.transport, Stdio) else "tcp")
+    try:
+        reply = await sending
+    except ToolgateError as error:
+        trace.answered(error.code)
+        raise
+    trace.answered("error" if reply.is_error else "ok", error_code(reply.payload) if reply.is_error else None)
+    trace.group("answer")
+    return reply

@@ -39,7 +39,10 @@ __all__ = ["Upstream"]
 _STEADY: Final = 30.0  # seconds after which a start has proved itself
 _RETIRE: Final = 60.0  # seconds for the calls of a link that is no longer used
 _RETIRED: Final = 16
+_AT_ONCE: Final = 0.001  # seconds
 _ROUNDS: Final = 16  # times that a modern server may ask for input in one call of a legacy client
+
+_RESULT_TYPE: Final = b'"resultType"'
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +77,10 @@ class Upstream:
             server, self._remembered.catalogue if self._remembered else None, self._learn, self._unlisted
         )
         self._link: Link | None = None
+        self.known_era = self._remembered.era if self._remembered else None
+        """As far as it is known without waiting."""
+        self.link_era: Era | None = None
+        """While there is a link."""
         self._level: LinkLevel
         self._last_link: Link | None = None
         self._state = State.STARTING
@@ -181,18 +188,6 @@ class Upstream:
         self._events.updated(self.server.name)
         self._watched.updated(uri, params)
 
-    @property
-    def known_era(self) -> Era | None:
-        """As far as it is known without waiting."""
-        if self._link is not None:
-            return self._link.era
-        return self._remembered.era if self._remembered else None
-
-    @property
-    def link_era(self) -> Era | None:
-        """While there is a link."""
-        return self._link.era if self._link is not None else None
-
     async def era(self, call: Call) -> Era:
         """Of the server, once it has started; waits and raises as `send` does."""
         link = self._link or await self._started_within(call.timeout)
@@ -200,13 +195,14 @@ class Upstream:
 
     async def _pass(self, link: Link, call: Call, began: float) -> Reply:
         """The only place where a call meets a link."""
-        if not self._level.suits(call):
+        if call.log_level is not None and not self._level.suits(call):
             await self._level.suit(call)
         for _ in range(_ROUNDS):
-            reply = await link.send(self._in_time(call, began))
+            waited = time.monotonic() - began
+            reply = await link.send(call if waited < _AT_ONCE else _left_of(call, waited))
             if reply.is_error and (anew := await mirrored_anew(link, call, reply)) is not None:
                 call = anew
-                reply = await link.send(self._in_time(call, began))
+                reply = await link.send(_left_of(call, time.monotonic() - began))
             if link.era is call.era or not needs_input(reply):
                 return _crossed(reply, link, call)
             again = await answered(call, reply)
@@ -214,11 +210,6 @@ class Upstream:
                 return again
             call, began = again, time.monotonic()
         raise failures.broken(self.server.name, f"asked for more input {_ROUNDS} times in one call")
-
-    def _in_time(self, call: Call, began: float) -> Call:
-        """With what is left of its time."""
-        waited = time.monotonic() - began
-        return call if waited < 0.001 else call.with_(timeout=max(call.timeout - waited, 0.001))
 
     async def _started_within(self, seconds: float) -> Link:
         try:
@@ -283,6 +274,7 @@ class Upstream:
         """Everything while a link lives. The answer says for how many seconds, and why it ended."""
         began = time.monotonic()
         self._link = link
+        self.known_era = self.link_era = link.era
         self._level = LinkLevel(link)
         self._move(State.READY)
         refresh = asyncio.create_task(self._keep_fresh(link), name=f"refresh {self.server.name}")
@@ -294,7 +286,7 @@ class Upstream:
         held = time.monotonic() - began
         self._session_losses += isinstance(reason, SessionLost)
         proved = held >= _STEADY or (isinstance(reason, SessionLost) and self._session_losses == 1)
-        self._link = None
+        self._link = self.link_era = None
         self._note(reason)
         self._move(State.STARTING if proved else State.FAILING, reason)
         return held, reason
@@ -314,7 +306,7 @@ class Upstream:
     def _drop(self, link: Link, reason: ToolgateError) -> None:
         """A call met the link's end before the task that waits for it did."""
         if self._link is link:
-            self._link = None
+            self._link = self.link_era = None
             self._move(State.STARTING, reason)
 
     async def _retire(self, link: Link) -> None:
@@ -362,7 +354,7 @@ class Upstream:
     def stop(self) -> None:
         """Refuse calls from now on. Those under way go on until `close` has given them their time."""
         if self._state is not State.STOPPED:
-            self._last_link, self._link = self._link, None
+            self._last_link, self._link, self.link_era = self._link, None, None
             self._move(State.STOPPED)
             if self._running is not None:
                 self._running.cancel()
@@ -377,8 +369,17 @@ class Upstream:
         await self._background.finish(grace)
 
 
+def _left_of(call: Call, waited: float) -> Call:
+    """The call with what is left of its time."""
+    return call.with_(timeout=max(call.timeout - waited, _AT_ONCE))
+
+
 def _crossed(reply: Reply, link: Link, call: Call) -> Reply:
     """The reply of a link in the era of the call. Raises `EraMismatch`."""
+    if reply.flow is not None:
+        return reply
+    if link.era is call.era and (reply.is_error or call.era is Era.LEGACY or _RESULT_TYPE in reply.payload):
+        return reply
     server = call.route.server
     if reply.is_error:
         return Reply(adapt_error(reply.payload, link=link.era, client=call.era), is_error=True)

@@ -1,7 +1,7 @@
 """Gives a result again that is still good, instead of asking the server again."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
@@ -85,22 +85,22 @@ class Cache:
         """Nothing of the server is good any more, nor what it is being asked for now."""
         self._generations[server] = self._generations.get(server, 0) + 1
 
-    async def __call__(self, call: Call, proceed: Proceed) -> Reply:
+    def __call__(self, call: Call, proceed: Proceed) -> Awaitable[Reply]:
         method = call.method
         if method == _TOOL:
             if not self._lifetimes or not (seconds := self._seconds(call.route)):
-                return await proceed(call)
+                return proceed(call)
             worth: Callable[[Reply], Worth | None] = partial(worth_of_tool, seconds=seconds)
         elif method == _READ:
             worth = worth_of_read
         else:
-            return await proceed(call)
+            return proceed(call)
         if not self.results.capacity or not call.params.keys() <= _PLAIN[method]:
-            return await proceed(call)
+            return proceed(call)
         arguments = call.params.get("arguments", b"")
         if len(arguments) > _LARGEST_ARGUMENTS:
-            return await proceed(call)
-        return await self._through(call, proceed, bytes(arguments), worth)
+            return proceed(call)
+        return self._through(call, proceed, bytes(arguments), worth)
 
     async def _through(
         self, call: Call, proceed: Proceed, arguments: bytes, worth: Callable[[Reply], Worth | None]
@@ -117,7 +117,7 @@ class Cache:
 
         async def ask(call: Call, flight: Flight | None = None) -> Reply:
             channel = _Noticing(call.channel, flight)
-            reply = await proceed(call.with_(channel=channel))
+            reply = await proceed(call.with_(channel=channel, flows=False))
             if not channel.asked and (found := worth(reply)) is not None:
                 shared = self._keep(anybody if found.public else own, route, generation, reply, found)
                 if flight is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import lru_cache
 from time import perf_counter, time
 from typing import Final, Protocol
 
@@ -68,14 +69,14 @@ class Record:
             call.id,
             principal.id,
             principal.name,
-            ",".join(principal.teams),
+            _joined(principal.teams),
             call.method,
             route.server,
             route.name,
             call.era.value,
             outcome,
             call.size,
-            len(reply.payload),
+            len(reply.payload) if reply.flow is None else reply.flow.length,
             call.trace.id,
             reply.cached,
         )
@@ -96,6 +97,11 @@ class _Tool(msgspec.Struct):
 
 
 _tool: Final = msgspec.json.Decoder(_Tool)
+
+
+@lru_cache(maxsize=1_024)
+def _joined(teams: tuple[str, ...]) -> str:
+    return ",".join(teams)
 
 
 def _failed(call: Call, reply: Reply) -> bool:

@@ -1,6 +1,7 @@
 """Do the arguments of a tool fit what the tool says that it takes."""
 
 import logging
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +29,7 @@ class _Tool(msgspec.Struct):
 _tool: Final = msgspec.json.Decoder(_Tool)
 
 
-async def validate(call: Call, proceed: Proceed) -> Reply:
+def validate(call: Call, proceed: Proceed) -> Awaitable[Reply]:
     """Arguments that do not fit are answered with a result that says `isError`, so that a model can correct them
     (2025-11-25 and 2026-07-28, Tools, Error Handling; revisions before have "invalid input data" there). Raises
     `InvalidParams` for arguments that are no object, which is a malformed request."""
@@ -39,7 +40,7 @@ async def validate(call: Call, proceed: Proceed) -> Reply:
             check = call.route.memo[_MEMO] = _check(call.route)
         if check is not None and not check.fits(call.params.get("arguments")):
             return _refused(call, check)
-    return await proceed(call)
+    return proceed(call)
 
 
 def _check(route: Route) -> ArgumentCheck | None:
@@ -57,7 +58,7 @@ def _check(route: Route) -> ArgumentCheck | None:
         return None
 
 
-def _refused(call: Call, check: ArgumentCheck) -> Reply:
+async def _refused(call: Call, check: ArgumentCheck) -> Reply:
     arguments = call.params.get("arguments")
     if arguments is not None and bytes(arguments)[:1] not in {b"{", b"n"}:
         raise InvalidParams("arguments must be an object")
