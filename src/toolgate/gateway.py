@@ -18,7 +18,7 @@ from toolgate.config.model import Document
 from toolgate.control.app import Control
 from toolgate.control.records import Records
 from toolgate.control.report import entry
-from toolgate.http.server import Application
+from toolgate.http.application import Application
 from toolgate.identity.access import Access, allows_anonymous, check_listen
 from toolgate.identity.authenticate import Authenticator
 from toolgate.inbound.announce import Announcer

@@ -6,8 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from tests.inbound.conftest import Front, modern_meta
+from tests.pipeline.calls import a_call
+from toolgate.errors import InvalidParams
+from toolgate.inbound.parking import Parking
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
 
@@ -219,3 +223,18 @@ async def test_a_client_that_cannot_open_urls_is_told_which_capability_it_lacks(
         error = (await answer.json())["error"]
     assert (answer.status, error["code"]) == (400, -32021)
     assert error["data"] == {"requiredCapabilities": {"elicitation": {"url": {}}}}
+
+
+async def test_a_state_of_before_a_restart_reaches_no_call_of_after_it() -> None:
+    """The key is the same, and so may be the number of a call."""
+    before, after = Parking(b"k" * 32, patience=5), Parking(b"k" * 32, patience=5)
+    call = a_call(capabilities=b'{"elicitation":{"form":{}}}')
+    old = json.loads((await before.run(call, curious)).payload)
+    new = json.loads((await after.run(call, curious)).payload)
+    again = {"requestState": Raw(json.dumps(old["requestState"])), "inputResponses": Raw(b"{}")}
+    with pytest.raises(InvalidParams, match="gone"):
+        await after.run(call.with_(params={**call.params, **again}), curious)
+    assert len(after) == 1, "the call of another is where it was"
+    assert old["requestState"] != new["requestState"]
+    before.close()
+    after.close()

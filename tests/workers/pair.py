@@ -10,9 +10,9 @@ from pathlib import Path
 
 from toolgate.config.load import Loaded, load
 from toolgate.gateway import Gateway
+from toolgate.http.application import Application
 from toolgate.http.listener import Listener
 from toolgate.http.request import Answer, Request
-from toolgate.http.server import Application
 from toolgate.inbound.elsewhere import Place
 from toolgate.workers.buckets import SharedBuckets
 from toolgate.workers.doors import Doors

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import Any, Final
 
 from toolgate.cli import collector
@@ -30,6 +31,13 @@ __all__ = ["run"]
 _GRACE: Final = 3.0  # seconds that children get to end by themselves
 _TOGETHER: Final = 0.05  # seconds
 _SETTLES: Final = 20.0  # seconds after which the first summary comes, whoever is still starting
+
+# What is read once: all else of the document holds as soon as it was read again.
+_FIXED: Final = (
+    "listen", "workers", "database", "start_timeout", "tracing", "health", "record",
+    "limits.request_bytes", "limits.response_bytes",
+    "access.anonymous", "access.allowed_hosts", "access.allowed_origins",
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -192,8 +200,7 @@ async def _reload(gateway: Gateway, announcer: Announcer) -> None:
         return
     log.info("the configuration was read again: %d servers", len(loaded.servers))
     announcer.reloaded(loaded)
-    fixed = ("listen", "workers", "database", "limits", "access", "start_timeout")
-    if changed := [name for name in fixed if getattr(before, name) != getattr(loaded.document, name)]:
+    if changed := [name for name in _FIXED if attrgetter(name)(before) != attrgetter(name)(loaded.document)]:
         _notice(announcer, f"{', '.join(changed)} changed; that takes effect at the next start")
 
 

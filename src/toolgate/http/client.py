@@ -98,18 +98,21 @@ class Response:
 
 
 class Connection(asyncio.Protocol):
-    """`free` is called when it can take another request, `lost` when it never will."""
+    """`free` is called when it can take another request, `streams` when a stream takes it for as long as that lives,
+    `lost` when it never will take another."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         free: "Callable[[Connection], None]",
+        streams: "Callable[[Connection], None]",
         lost: "Callable[[Connection], None]",
         heads: "Heads[Known]",
     ) -> None:
         self.loop = loop
         self.idle_since = 0.0
         self._free = free
+        self._streams = streams
         self._gone = lost
         self._transport: asyncio.Transport
         self._waiter: asyncio.Future[Response] | None = None
@@ -136,7 +139,10 @@ class Connection(asyncio.Protocol):
 
         Raises `BrokenOffError` and `NotHttpError`. Cancelling it does not close the connection: the caller does.
         """
-        self._waiter = self.loop.create_future()
+        self._waiter = waiter = self.loop.create_future()
+        if self.is_lost:
+            self._fail(BrokenOffError("the connection was closed"))
+            return waiter
         self._limits = limit, limit_refused
         self._flows = flows
         if body is None:
@@ -145,7 +151,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-        return self._waiter
+        return waiter
 
     @property
     def is_usable(self) -> bool:
@@ -230,6 +236,7 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self._response = response = Response(self, status, Headers.of(self._pairs))
         if response.is_stream and status == 200:
+            self._streams(self)
             self._answer(response)
             return
         self._parts = []

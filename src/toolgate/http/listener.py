@@ -9,9 +9,11 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import Final, Self
 
+from toolgate.http.application import Application
 from toolgate.http.entrance import Entrance, Turns
 from toolgate.http.heads import Heads
-from toolgate.http.server import Application, Connection, Target
+from toolgate.http.server import Connection
+from toolgate.http.target import Target
 
 __all__ = ["Listener"]
 

@@ -14,7 +14,7 @@ from toolgate.http.heads import Heads
 
 __all__ = ["CONNECT", "ConnectTimeoutError", "Line", "Pool", "Target"]
 
-_MOST: Final = 256  # connections to one target; one slow server must not take them from all others
+_MOST: Final = 256  # connections to one target, streams apart; one slow server must not take them from all others
 _IDLE: Final = 4.0  # seconds that one is kept: Node.js and uvicorn close after 5, and a POST is not sent twice
 CONNECT: Final = 10.0  # seconds
 _AT_ONCE: Final = 64  # that are being opened to one target
@@ -86,8 +86,9 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
+        self._streams: set[Connection] = set()  # which may live for days, and are no sign of a server that is slow
         self._opening = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._heads: Heads[Known] = Heads()
 
     async def connection(self) -> Connection:
@@ -98,15 +99,18 @@ class Line:
                 return connection
             if len(self._open) + self._opening < _MOST and self._opening < _AT_ONCE:
                 return await self._connect()
-            turn = self._loop.create_future()
+            turn: asyncio.Future[Connection | None] = self._loop.create_future()
             self._waiting.append(turn)
             try:
-                await turn
+                if (given := await turn) is not None and given.is_usable:
+                    return given
             except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._wake()
-                else:
+                if not turn.done() or turn.cancelled():
                     self._waiting.remove(turn)
+                elif (given := turn.result()) is not None:
+                    self._freed(given)
+                else:
+                    self._wake()
                 raise
 
     def free(self) -> Connection | None:
@@ -129,7 +133,8 @@ class Line:
         finally:
             self._opening -= 1
             self._wake()
-        self._open.add(connection)
+        if not connection.is_lost:
+            self._open.add(connection)
         return connection
 
     async def _reach(self) -> Connection:
@@ -163,17 +168,29 @@ class Line:
         return [host]
 
     def _make(self) -> Connection:
-        return Connection(self._loop, self._freed, self._lost, self._heads)
+        return Connection(self._loop, self._freed, self._begins_stream, self._lost, self._heads)
 
     def _freed(self, connection: Connection) -> None:
         if self._pool.closed:
             connection.abort()
             return
+        self._streams.discard(connection)
+        self._open.add(connection)
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
         self._idle.append(connection)
+
+    def _begins_stream(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        self._streams.add(connection)
         self._wake()
 
     def _lost(self, connection: Connection) -> None:
         self._open.discard(connection)
+        self._streams.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._wake()
@@ -192,5 +209,5 @@ class Line:
             connection.abort()
 
     def close(self) -> None:
-        for connection in tuple(self._open):
+        for connection in (*self._open, *self._streams):
             connection.abort()

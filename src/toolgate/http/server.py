@@ -3,17 +3,17 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable
-from typing import Final, NamedTuple, Protocol, cast
-from urllib.parse import unquote
+from typing import Final, Protocol, cast
 
 import httptools
 
+from toolgate.http.application import Application
 from toolgate.http.headers import NO_HEADERS, Headers
 from toolgate.http.heads import Heads, Whole, whole
 from toolgate.http.request import Answer, Request
+from toolgate.http.target import RefusedError, Target, can_come_again, has_body, target_of
 
-__all__ = ["SILENCE", "Application", "Connection", "House", "Target"]
+__all__ = ["SILENCE", "Connection", "House"]
 
 _HEAD: Final = 64 * 1024  # bytes of a request line and its headers
 _FIELDS: Final = 200  # header fields
@@ -25,30 +25,10 @@ _STALLED: Final = 60.0  # seconds that a client may leave what was written to it
 SILENCE: Final = 15.0  # seconds without a word to a client that waits
 _LINGER: Final = 5.0  # seconds that are read on after an answer that came before the end of its request
 _PENALTY: Final = 0.1  # seconds until a client that was turned away is listened to again: to refuse costs time too
-_PATHS: Final = 4_096
-_LONG: Final = 256
 
 _TOO_MUCH: Final = Answer(431, b"the head of the request is too large")
 
 log = logging.getLogger(__name__)
-
-
-class Application(Protocol):
-    def admit(self, request: Request) -> int | Answer:
-        """Called with the head of a request: how many bytes its body may have, or what it is refused with."""
-        ...
-
-    def too_large(self) -> Answer:
-        """For a body that turned out to be larger."""
-        ...
-
-    def too_busy(self) -> Answer:
-        """For a request that there is no room for."""
-        ...
-
-    def __call__(self, request: Request) -> Awaitable[None]:
-        """Answer a request. Cancelled when the server cannot wait any longer."""
-        ...
 
 
 class House(Protocol):
@@ -66,15 +46,6 @@ class House(Protocol):
     def start(self, connection: "Connection", now: float) -> bool:
         """Whether the request of a connection may be answered. It then is by `run`, at once or soon."""
         ...
-
-
-class Target(NamedTuple):
-    """What a head asks for, of a request that can be followed by another."""
-
-    method: str
-    path: str
-    query: str
-    headers: Headers
 
 
 class Connection(asyncio.Protocol):
@@ -149,7 +120,7 @@ class Connection(asyncio.Protocol):
             if rest := data[upgrade.args[0] :]:
                 self.data_received(rest)
         except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, _Refused):
+            if isinstance(error.__context__, RefusedError):
                 self._fail(error.__context__.answer)
             else:
                 log.exception("a request could not be read")
@@ -207,16 +178,16 @@ class Connection(asyncio.Protocol):
         if self._lingers:
             return
         if len(self._pairs) > _FIELDS:
-            raise _Refused(_TOO_MUCH)
+            raise RefusedError(_TOO_MUCH)
         headers = Headers.of(self._pairs)
-        path, query = _paths.get(self._url) or _target(self._url)
+        path, query = target_of(self._url)
         parser = self._parser
         request = Request(self, parser.get_method().decode("ascii"), path, query, parser.get_http_version(), headers)
         self._incoming, self._parts = request, []
         admitted = self._house.app.admit(request)
         if isinstance(admitted, Answer):
             self._refused, self._room = admitted, 0
-            if self._active is None and _has_body(headers):
+            if self._active is None and has_body(headers):
                 self._fail(admitted, request)
             return
         self._refused, self._room = None, admitted
@@ -239,9 +210,9 @@ class Connection(asyncio.Protocol):
         request = self._incoming
         if request is None or self._lingers:
             return
-        if self._parser.should_upgrade() and _has_body(request.headers):
+        if self._parser.should_upgrade() and has_body(request.headers):
             if b"transfer-encoding" in request.headers:
-                raise _Refused(Answer(400, b"an offer to switch protocols has a body of known length"))
+                raise RefusedError(Answer(400, b"an offer to switch protocols has a body of known length"))
             self._owed = int(request.headers[b"content-length"])
             return
         self._received(request, keep_alive=self._parser.should_keep_alive())
@@ -265,7 +236,7 @@ class Connection(asyncio.Protocol):
         request.keep_alive = keep_alive and request.version == "1.1"
         if self._active is None:
             came, self._whole = self._whole, None
-            if came is not None and request.keep_alive and self._refused is None and _can_come_again(request.headers):
+            if came is not None and request.keep_alive and self._refused is None and can_come_again(request.headers):
                 target = Target(request.method, request.path, request.query, request.headers)
                 self._house.heads.put(came.head, target)
             self._start(request, self._refused)
@@ -414,38 +385,3 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
-
-
-class _Refused(Exception):
-    """Ends the parsing of a connection."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
-
-
-_paths: dict[bytes, tuple[str, str]] = {}
-
-
-def _target(url: bytes) -> tuple[str, str]:
-    """The path, decoded, and the query."""
-    try:
-        parsed = httptools.parse_url(url)
-        path = (parsed.path or b"/").decode("ascii")
-    except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
-        raise _Refused(Answer(400, b"the target of the request is not a URL")) from None
-    target = unquote(path) if "%" in path else path, (parsed.query or b"").decode("latin-1")
-    if len(url) <= _LONG:
-        if len(_paths) >= _PATHS:
-            _paths.clear()
-        _paths[url] = target
-    return target
-
-
-def _can_come_again(headers: Headers) -> bool:
-    """Whether nothing in it asks for more than its answer."""
-    return headers.keys().isdisjoint((b"expect", b"transfer-encoding", b"upgrade"))
-
-
-def _has_body(headers: Headers) -> bool:
-    return b"transfer-encoding" in headers or headers.get(b"content-length") not in {None, b"0"}

@@ -5,9 +5,9 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
+from toolgate.http.application import Application
 from toolgate.http.entrance import Turns
 from toolgate.http.listener import Listener
-from toolgate.http.server import Application
 
 __all__ = ["Drainable", "serve"]
 

@@ -33,7 +33,7 @@ KINDS: Final = {
 """The kind of a line, by its logger. From WARNING on, lines of any other logger are of the kind `error`."""
 
 # They tell at INFO what we say better ourselves, and at DEBUG what drowns all else.
-_LOUD: Final = ("aiohttp", "aiosqlite", "alembic", "asyncio", "sqlalchemy", "uvicorn", "watchfiles")
+_LOUD: Final = ("aiohttp", "aiosqlite", "alembic", "asyncio", "sqlalchemy", "watchfiles")
 
 
 def set_up(level: str = "info", stream: TextIO | None = None, redact: Redact = str) -> None:

@@ -11,9 +11,9 @@ import msgspec
 
 from toolgate.config.model import Document
 from toolgate.errors import ToolgateError
+from toolgate.http.application import Application
 from toolgate.http.listener import Listener
 from toolgate.http.request import Answer, Request
-from toolgate.http.server import Application
 from toolgate.inbound.elsewhere import Elsewhere
 from toolgate.model.server import Server, Stdio
 from toolgate.model.tool import Catalogue

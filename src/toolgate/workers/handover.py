@@ -5,10 +5,10 @@ from typing import Final
 from urllib.parse import quote
 
 from toolgate.errors import ServerUnavailable
+from toolgate.http.application import Application
 from toolgate.http.client import BrokenOffError, Response
 from toolgate.http.pool import Line, Pool, Target
 from toolgate.http.request import Answer, Request
-from toolgate.http.server import Application
 from toolgate.inbound.elsewhere import Elsewhere
 from toolgate.inbound.wire import refuse
 from toolgate.workers.doors import Doors
