@@ -32,6 +32,10 @@ def check(schema: Any) -> ArgumentCheck:
     [
         ({"required": ["a"]}, None, False),
         ({"required": ["a"]}, "null", False),
+        ({"properties": {"a": {"type": "string"}}}, '{"a":null}', True),
+        ({"properties": {"a": {"type": "string"}}, "required": ["a"]}, '{"a":null}', False),
+        ({"properties": {"a": {"type": "string"}, "b": {"type": "string"}}}, '{"a":null,"b":1}', False),
+        ({"properties": {"a": {"items": {"type": "string"}}}}, '{"a":[null]}', False),
         ({"minProperties": 0, "maxProperties": 0}, None, True),
         ({"properties": {"a": {"type": "integer"}}}, '{"a":1.0}', True),
         ({"properties": {"a": {"type": "integer"}}}, '{"a":123456789012345678901234567890}', True),

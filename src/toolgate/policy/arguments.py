@@ -127,9 +127,16 @@ class ArgumentCheck:
                 value = _decode(arguments)
             except msgspec.ValidationError:
                 value = _exact(arguments)
-            return self._is_valid({} if value is None else value)
+            return self._is_valid({} if value is None else value) or self._fits_without_nulls(value)
         except (msgspec.DecodeError, ValueError, RecursionError):  # nested too deep, or numbers of thousands of digits
             return True
+
+    def _fits_without_nulls(self, value: Any) -> bool:
+        """Many clients write null for an argument that they leave out, and servers take it for that, as headers that
+        mirror arguments do (2026-07-28, Streamable HTTP, Custom Headers from Tool Parameters)."""
+        if not isinstance(value, dict) or None not in value.values():
+            return False
+        return bool(self._is_valid({name: argument for name, argument in value.items() if argument is not None}))
 
     def complaints(self, arguments: Raw | None) -> list[str]:
         """What is wrong with arguments that do not fit: where, what, and what is expected."""
