@@ -95,7 +95,9 @@ values = st.recursive(
 @given(simple, st.dictionaries(st.sampled_from(["a", "b"]), values, max_size=2))
 def test_it_agrees_with_the_reference_implementation(schema: dict[str, Any], arguments: dict[str, Any]) -> None:
     compiled = compile_check(raw(schema))
-    expected = jsonschema.Draft202012Validator(schema).is_valid(arguments)
+    reference = jsonschema.Draft202012Validator(schema)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    expected = reference.is_valid(arguments) or reference.is_valid(given)  # null stands for what is left out
     assert (compiled is None or compiled.fits(raw(arguments))) is expected
     if not expected:
         assert compiled is not None
