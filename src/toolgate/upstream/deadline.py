@@ -114,7 +114,8 @@ class Deadline:
         self.ring()
 
     def ring(self) -> None:
-        """Called when the time is up."""
+        """Called when the time is up, and it is in no row any more."""
+        self._row = None
         if self._task is not None and not self._rang:
             self._rang = True
             self._task.cancel()
