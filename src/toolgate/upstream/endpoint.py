@@ -354,7 +354,7 @@ async def _drain(response: Response) -> None:
         async with asyncio.timeout(_DRAIN):
             while await response.chunk():
                 pass
-    except (TimeoutError, BrokenOffError):
-        pass
+    except (TimeoutError, ConnectionError):
+        pass  # nobody waits for what comes after the answer
     finally:
         response.close()
