@@ -1,6 +1,7 @@
 """Results so large that nobody has to see them as a whole: they come as they are sent."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -152,3 +153,23 @@ async def test_one_that_nobody_wants_any_more_closes_its_connection() -> None:
         assert reply.flow is not None
         reply.flow.close()
         await asyncio.wait_for(closed.wait(), 5)
+
+
+async def test_a_stream_that_goes_on_as_no_http_after_its_answer_is_left() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def answer(key: bytes, writer: asyncio.StreamWriter) -> None:
+        event = b'data: {"jsonrpc":"2.0","id":%b,"result":{"resultType":"complete"}}\n\n' % key
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"%x\r\n%b\r\n" % (len(event), event))
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.write(b"no chunk\r\n")
+        await writer.drain()
+
+    async with linked(answer) as link:
+        assert (await link.send(call())).payload == b'{"resultType":"complete"}'
+        await asyncio.sleep(0.05)
+    gc.collect()
+    assert not complaints
