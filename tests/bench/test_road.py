@@ -1,7 +1,7 @@
 """The short form of the bench: what a call costs, in multiples of what passing its bytes on costs on the same machine.
 
-The bounds are twice what was measured when they were set: they hold on a noisy machine, and break where the road of
-a call becomes twice as long. `make bench` has the figures.
+The bounds are generous: a call was measured at 5 to 7 times the CPU of a relay, so on a quiet machine they break where
+the road of a call becomes twice as long, and on a noisy one somewhat before. `make bench` has the figures.
 """
 
 from collections.abc import AsyncIterator
