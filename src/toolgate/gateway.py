@@ -25,6 +25,7 @@ from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
 from toolgate.inbound.app import App
 from toolgate.inbound.elsewhere import ALONE
+from toolgate.inbound.express import Express
 from toolgate.inbound.http import StreamableHttp
 from toolgate.inbound.http_sse import HttpSse
 from toolgate.inbound.parking import Parking
@@ -139,6 +140,13 @@ class Gateway:
         answers = Answers(road, self, parking, self._watching.tracer)
         updates = Updates(self, self._sessions)
         mcp = StreamableHttp(self._catalog, answers, self._sessions, self._announcer, updates)
+        self._express = Express(
+            self._catalog,
+            self._pool,
+            self._watching.tracer,
+            stages=(record, self._authorize, self._limit, self._cache),
+            finish=mcp.answer,
+        )
         sse = HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer, place)
         gauges: dict[str, Callable[[], Reading]] = {
             "toolgate_calls_parked": lambda: len(parking),
@@ -154,6 +162,8 @@ class Gateway:
             self._watching.exposition,
             hosts=Hosts(host, document.access.allowed_hosts, document.access.allowed_origins),
             authenticate=access.principal,
+            keys=lambda: keys.revision,
+            at_once=self._express.take,
             ready=lambda: not self._draining.is_set(),
             request_bytes=document.limits.request_bytes,
         )
@@ -166,13 +176,18 @@ class Gateway:
 
     async def _apply(self, loaded: Loaded) -> None:
         """Swap: what is routable first, then what runs."""
+        before = {server.name: server for server in self.loaded.servers}
         self.loaded = loaded
         servers = loaded.servers or (DEMO,)
+        for server in servers:
+            if before.get(server.name) != server:
+                self._catalog.outdated(server.name)
         self._limit.configure(self._share(loaded.document))
         self._cache.configure(self._share(loaded.document))
         if self._crew is not None:
             self._crew.configure(servers)
         permitted = self._authorize.configure(loaded.document)
+        self._express.forget()
         self._watching.keep(server.name for server in servers)
         self._catalog.configure([server.name for server in servers], _bundles(loaded.document))
         if permitted:
@@ -240,12 +255,12 @@ class Gateway:
 
     # The way to single resources (inbound.updates.Subscribing)
 
-    async def subscribe(self, principal: Principal, route: Route, heard: Heard) -> Reply:
+    async def subscribe(self, principal: Principal, route: Route, heard: Heard, more: bytes = b"{}") -> Reply:
         self._authorize.check(principal, "resources/subscribe", route)
         upstream = self._pool.get(route.server)
         if upstream is None:
             raise removed(route.server)
-        return await upstream.subscribe(route.name, heard, upstream.server.timeout)
+        return await upstream.subscribe(route.name, heard, upstream.server.timeout, more)
 
     async def unsubscribe(self, route: Route, heard: Heard) -> None:
         upstream = self._pool.get(route.server)

@@ -212,3 +212,23 @@ async def test_what_was_learnt_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     await asyncio.wait_for(catalog.built(), 5)
     assert not catalog.is_unread("a")
     assert shown(catalog, Kind.TOOLS) == ["a__x"]
+
+
+def test_members_of_capabilities_that_no_revision_knows_are_mirrored() -> None:
+    declared = {
+        "tools": {"listChanged": False, "x": [1]},
+        "prompts": True,
+        "resources": {"subscribe": False, "y": {}},
+        "completions": {"z": None},
+        "logging": {"levels": 8},
+        "tasks": {"list": {}},
+    }
+    assert ServerViews("s", Catalogue({}, declared)).view.capabilities == {
+        "tools": {"listChanged": True, "x": [1]},
+        "prompts": {"listChanged": True},
+        "resources": {"listChanged": True, "y": {}},
+        "completions": {"z": None},
+        "logging": {"levels": 8},
+    }
+    subscribing = Catalogue({}, {"resources": {"subscribe": True}})
+    assert ServerViews("s", subscribing).view.capabilities == {"resources": {"listChanged": True, "subscribe": True}}

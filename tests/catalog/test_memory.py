@@ -24,7 +24,13 @@ def remembered(tool: str) -> Remembered:
     raw = b'{"name":"' + tool.encode() + b'","big":123456789012345678901234567890,"x":{"later":[1.50]}}'
     return Remembered(
         Era.MODERN,
-        Catalogue({Kind.TOOLS: (Item(tool, raw),)}, {"tools": {"listChanged": True}}, {"name": "it"}, "be kind"),
+        Catalogue(
+            {Kind.TOOLS: (Item(tool, raw),)},
+            {"tools": {"listChanged": True}},
+            {"name": "it"},
+            "be kind",
+            {"tools/list": b'{"odd":1.50,"_meta":{"a/b":1}}'},
+        ),
     )
 
 
@@ -88,3 +94,11 @@ async def database_turn(database: Database) -> None:
     """Let the writer have its turn at the database."""
     async with database.writing():
         pass
+
+
+async def test_what_was_remembered_before_there_was_more_to_remember_is_read(database: Database) -> None:
+    stored = b'{"items":{},"capabilities":{},"server_info":{"name":"it"},"instructions":""}'
+    await Catalogues(database).put([SeenServer("print", "modern", stored, time.time())])
+    memory = await CatalogueMemory.open(database)
+    assert memory.recall("print") == Remembered(Era.MODERN, Catalogue({}, server_info={"name": "it"}))
+    await memory.close()

@@ -17,6 +17,7 @@ def offering(names: list[str]) -> Catalogue:
     return Catalogue(
         {kind: tuple(Item(name, b'{"%s":"x"}' % kind.key.encode()) for name in names) for kind in ACTIONS},
         instructions="be kind",
+        more={"tools/list": b'{"_meta":{"a/b":"of all tools"}}'},
     )
 
 
@@ -72,11 +73,23 @@ def test_a_view_is_made_once_for_the_same_teams_and_anew_for_a_new_snapshot_or_n
     assert (entry.name, permissions.decide(one, "tools/call", entry.route).allowed) == ("a__x", False)
 
 
-def test_who_is_under_no_rule_is_shown_the_whole_view_itself() -> None:
+def test_where_nobody_is_under_a_rule_all_are_shown_the_whole_view_itself() -> None:
+    permissions = Permissions()
+    whole = snapshot({"a": ["x"]})
+    assert permissions.view(whole, ALL, LOCAL) is whole.views[ALL]
+    assert whole.views[ALL].freshness
+
+
+def test_what_one_is_shown_whole_and_another_is_not_says_nothing_of_being_kept() -> None:
     permissions = Permissions()
     permissions.configure(Rules({"t": []}, everything=False))
     whole = snapshot({"a": ["x"]})
-    assert permissions.view(whole, ALL, LOCAL) is whole.views[ALL]
+    shown = permissions.view(whole, ALL, LOCAL)
+    assert (shown.listings, shown.instructions) == (whole.views[ALL].listings, whole.views[ALL].instructions)
+    assert not shown.freshness
+    assert permissions.view(whole, ALL, LOCAL) is shown, "and is made once"
+    filtered = permissions.view(whole, "/servers/a/mcp", Principal("key:k", "k", ("t",)))
+    assert (filtered.freshness, filtered.more) == ((), {})
     assert permissions.view(whole, ALL, Principal("key:1", "one")) is not whole.views[ALL]
 
 

@@ -30,6 +30,9 @@ class House:
     def too_busy(self) -> Answer:
         return Answer(503, b'{"busy":1}', ((b"retry-after", b"1"),))
 
+    def at_once(self, request: Request) -> bool:
+        return False
+
     def __call__(self, request: Request) -> Awaitable[None]:
         self.seen.append(request)
         return self.serve(request)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.http.conftest import exchanged, listening
-from toolgate.http.heads import whole
+from toolgate.http.heads import Last, whole
 from toolgate.http.request import Request
 
 BODY = b'{"a":1}'
@@ -90,9 +90,31 @@ def test_only_one_message_and_nothing_else_is_whole(body: bytes, length: int, na
     data = b"POST / HTTP/1.1\r\nHost: h\r\n%b: %d\r\nX: y\r\n\r\n%b" % (name, length, body)
     came = whole(data)
     if length == len(body) and name != b"Length":
-        assert came == (b"POST / HTTP/1.1\r\nHost: h\r\n%b: \r\nX: y" % name, body)
+        assert came is not None
+        assert (came.head, came.body) == (b"POST / HTTP/1.1\r\nHost: h\r\n%b: \r\nX: y" % name, body)
     else:
         assert came is None
+
+
+@given(
+    st.binary(max_size=30),
+    st.sampled_from([b"%d", b"0%d", b" %d", b"+%d", b"%d\r\nContent-Length: %d", b"%d "]),
+    st.sampled_from([b"X: y", b"X: z", b"X: y\r\nTransfer-Encoding: chunked"]),
+    st.integers(-1, 1),
+)
+def test_the_head_that_came_last_is_told_as_all_others_are(body: bytes, digits: bytes, end: bytes, more: int) -> None:
+    def message(body: bytes, digits: bytes = b"%d", end: bytes = b"X: y", more: int = 0) -> bytes:
+        length = digits.replace(b"%d", b"%d" % max(0, len(body) + more))
+        return b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %b\r\n%b\r\n\r\n%b" % (length, end, body)
+
+    first = whole(message(b"before"))
+    assert first is not None
+    data = message(body, digits, end, more)
+    came, again = whole(data), Last(first, None).body(data)
+    if came is not None and came.head == first.head:
+        assert again == came.body == body
+    else:
+        assert again is None
 
 
 async def test_what_is_refused_by_its_head_is_answered_before_its_body_has_come() -> None:

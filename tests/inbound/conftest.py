@@ -68,8 +68,10 @@ class Servers:
     def __init__(self) -> None:
         self.heard: dict[tuple[str, str], list[Heard]] = {}
         self.changed = asyncio.Event()
+        self.told: list[bytes] = []
 
-    async def subscribe(self, principal: Principal, route: Route, heard: Heard) -> Reply:
+    async def subscribe(self, principal: Principal, route: Route, heard: Heard, more: bytes = b"{}") -> Reply:
+        self.told.append(more)
         if route.name.startswith("x:"):
             return Reply(b'{"code":-32002,"message":"no such resource"}', is_error=True)
         self.heard.setdefault((route.server, route.name), []).append(heard)
@@ -184,7 +186,7 @@ async def front() -> AsyncIterator[Front]:
     }
     catalog.learn("one", Catalogue(offered, {"tools": {}}, {"name": "first", "version": "9"}, "Look before you touch."))
     catalog.learn("two", Catalogue({Kind.TOOLS: items(Kind.TOOLS, "look")}))
-    await asyncio.sleep(0)
+    await catalog.built()
     sessions = Sessions(b"k" * 32)
     draining = asyncio.Event()
     servers = Servers()

@@ -205,7 +205,7 @@ class Stream:
 async def test_changes_reach_the_get_stream_even_those_from_before_it_was_open(front: Front) -> None:
     session = await front.initialize()
     front.catalog.learn("two", Catalogue({Kind.PROMPTS: items(Kind.PROMPTS, "p")}))
-    await asyncio.sleep(0)
+    await front.catalog.built()
     stream = Stream(front, session)
     assert [(await stream.next())["method"] for _ in range(2)] == [
         "notifications/tools/list_changed",

@@ -204,7 +204,7 @@ async def test_a_task_of_one_of_several_servers_is_found_by_its_id(front: Front)
 
 async def test_the_methods_of_an_extension_go_to_the_server_that_has_it(front: Front) -> None:
     front.catalog.learn("one", Catalogue({}, EXTENDED))
-    await asyncio.sleep(0)
+    await front.catalog.built()
     async with front.modern("skills/teach", {"k": 1}, endpoint="/servers/one/mcp") as answer:
         assert answer.status == 200
     assert (front.calls[0].method, front.calls[0].route.server) == ("skills/teach", "one")
@@ -247,7 +247,7 @@ async def test_mirrored_arguments_must_say_what_the_body_says(
 ) -> None:
     tool = Item("look", json.dumps(ANNOTATED).encode())
     front.catalog.learn("one", Catalogue({Kind.TOOLS: (tool,)}))
-    await asyncio.sleep(0)
+    await front.catalog.built()
     async with front.modern("tools/call", {"name": "one__look", "arguments": arguments}, headers) as answer:
         assert answer.status == status
         if status != 200:

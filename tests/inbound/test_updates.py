@@ -31,6 +31,19 @@ async def test_a_session_hears_of_what_it_subscribed_to_until_it_unsubscribes(fr
     stream.task.cancel()
 
 
+async def test_what_a_client_tells_beside_the_uri_is_told_to_the_server(front: Front) -> None:
+    session = await front.initialize()
+    meta = {"progressToken": 1, "a/b": [1], "io.modelcontextprotocol/logLevel": "info"}
+    asked: list[dict[str, Any]] = [
+        {"uri": "t://a", "since": 10**20, "_meta": meta},
+        {"uri": "t://b/y", "_meta": {"progressToken": 1}},
+    ]
+    for params in asked:
+        async with front.post(request("resources/subscribe", params), session) as answer:
+            assert (await answer.json())["result"] == {}
+    assert [json.loads(told) for told in front.servers.told] == [{"since": 10**20, "_meta": {"a/b": [1]}}, {}]
+
+
 async def test_what_changed_before_the_stream_was_open_is_heard_when_it_is(front: Front) -> None:
     session = await front.initialize()
     await subscribe(front, session, "t://a")

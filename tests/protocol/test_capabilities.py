@@ -12,6 +12,12 @@ def test_capabilities_have_one_form_and_only_what_a_server_acts_on() -> None:
     assert declared(Raw(b'{"roots":null}')) == declared(None) == NONE
 
 
+def test_numbers_in_capabilities_keep_their_digits() -> None:
+    raw = b'{"sampling":{"x":[1.10,1e400],"y":123456789012345678901234567890}}'
+    assert declared(Raw(raw)) == raw
+    assert may_ask(raw, "sampling/createMessage", None)
+
+
 @pytest.mark.parametrize("raw", [b"1", b"[]", b"null", b'"x"'])
 def test_capabilities_that_are_no_object_are_refused(raw: bytes) -> None:
     with pytest.raises(InvalidParams):

@@ -73,6 +73,21 @@ async def test_a_refusal_is_the_servers_own(house: House) -> None:
     assert (reply.is_error, b"-32002" in reply.payload) == (True, True)
 
 
+async def test_what_the_first_tells_beside_the_uri_goes_to_the_server_and_to_the_next_link(house: House) -> None:
+    await house.serve(stub(mode="watched"))
+    first, second = b'{"since":5,"_meta":{"a/b":1}}', b'{"since":6}'
+    for more in (first, second):
+        await house.of("stub").subscribe("memo://one", Ear(), 20, more)
+    told = ["resources/subscribe", "memo://one", {"since": 5, "_meta": {"a/b": 1}, "uri": "memo://one"}]
+    assert await touch(house, "memo://none") == [told]
+    read = len(house.audience.catalogues)
+    dying = asyncio.create_task(house.call("stub", "die"))
+    await house.audience.until_state("stub", State.FAILING)
+    await asyncio.gather(dying, return_exceptions=True)
+    await house.audience.until(lambda: len(house.audience.catalogues) > read)
+    assert await touch(house, "memo://none") == [told]
+
+
 @BOTH
 async def test_a_new_link_is_asked_for_what_the_old_one_told(house: House, mode: str) -> None:
     await house.serve(stub(mode=mode))

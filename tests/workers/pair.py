@@ -42,6 +42,13 @@ class Turns:
     def too_busy(self) -> Answer:
         return next(self._apps).too_busy()
 
+    def at_once(self, request: Request) -> bool:
+        app = self._turn[request]
+        if app.at_once(request):
+            del self._turn[request]
+            return True
+        return False
+
     def __call__(self, request: Request) -> Awaitable[None]:
         return self._turn.pop(request)(request)
 

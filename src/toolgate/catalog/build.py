@@ -72,6 +72,8 @@ class ServerViews:
             capabilities=_mirrored(catalogue),
             server_info=known.server_info or TOOLGATE,
             instructions=known.instructions,
+            more=known.more,
+            freshness=(known.freshness,),
         )
         self.instructions = _headed(name, known.instructions)
         """What an endpoint of several servers says of this one."""
@@ -84,11 +86,15 @@ def _mirrored(catalogue: Catalogue | None) -> Mapping[str, Any]:
     declared = {name: value for name, value in catalogue.capabilities.items() if name != "tasks"}
     for name in ("tools", "prompts", "resources"):
         if name in declared:
-            declared[name] = {"listChanged": True}
-    resources = catalogue.capabilities.get("resources")
-    if isinstance(resources, dict) and resources.get("subscribe") is True:
-        declared["resources"]["subscribe"] = True
+            declared[name] = _announced(declared[name])
     return declared
+
+
+def _announced(capability: Any) -> Mapping[str, Any]:
+    """A capability of a list: the gateway tells of every change; of single resources it does where the server does."""
+    members = capability if isinstance(capability, dict) else {}
+    kept = {name: value for name, value in members.items() if name != "subscribe" or value is True}
+    return {**kept, "listChanged": True}
 
 
 def all_servers(servers: Sequence[ServerViews]) -> Steps[View]:
@@ -102,6 +108,7 @@ def all_servers(servers: Sequence[ServerViews]) -> Steps[View]:
         capabilities=_with_extensions(servers),
         server_info=TOOLGATE,
         instructions="\n\n".join(server.instructions for server in servers if server.instructions),
+        freshness=tuple(freshness for server in servers for freshness in server.view.freshness),
     )
 
 

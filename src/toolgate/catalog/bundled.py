@@ -34,6 +34,7 @@ class Bundled:
             servers=tuple(name for name in whole.servers if name in serving),
             capabilities=EVERYTHING,
             server_info={**TOOLGATE, "title": self.bundle.name},
+            freshness=whole.freshness,  # of those that it has nothing of, too: they may come to have what it picks
         )
 
 

@@ -91,6 +91,7 @@ class _Stored(msgspec.Struct, frozen=True):
     capabilities: dict[str, Any]
     server_info: dict[str, Any]
     instructions: str
+    more: dict[str, Raw] = {}
 
 
 def _encode(fingerprint: str, remembered: Remembered, now: float) -> SeenServer:
@@ -102,6 +103,7 @@ def _encode(fingerprint: str, remembered: Remembered, now: float) -> SeenServer:
         capabilities=dict(catalogue.capabilities),
         server_info=dict(catalogue.server_info),
         instructions=catalogue.instructions,
+        more={method: Raw(members) for method, members in catalogue.more.items()},
     )
     return SeenServer(fingerprint, remembered.era.value, msgspec.json.encode(stored), now)
 
@@ -117,4 +119,5 @@ def _decode(row: SeenServer) -> Remembered | None:
     except (msgspec.DecodeError, ValueError) as error:
         _log.warning("a remembered catalogue cannot be read and is asked for anew: %s", error)
         return None
-    return Remembered(era, Catalogue(items, stored.capabilities, stored.server_info, stored.instructions))
+    more = {method: bytes(members) for method, members in stored.more.items()}
+    return Remembered(era, Catalogue(items, stored.capabilities, stored.server_info, stored.instructions, more))

@@ -21,8 +21,8 @@ _ACTIONS: Final = {
 _MOST: Final = 1_000  # views kept, and decisions about one route
 _MEMO: Final = "permitted"
 
-_Asked = tuple[str, tuple[str, ...]]
-"""An endpoint, and the teams of who asks."""
+_Asked = tuple[str, tuple[str, ...] | None]
+"""An endpoint, and the teams of who asks; None for who may call everything while others may not."""
 
 
 class Permissions:
@@ -60,24 +60,29 @@ class Permissions:
     def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
         """What this caller is shown at the endpoint. Raises `KeyError` where there is none."""
         whole = snapshot.views[endpoint]
-        if not self.rules.covers(principal):
+        covered = self.rules.covers(principal)
+        if not covered and self.rules.are_open:
             return whole
         if self._snapshot is not snapshot:
             if self._snapshot is not None and snapshot.revision < self._snapshot.revision:
-                return permitted(whole, principal, self)  # of a request that began before the last change
+                return (
+                    permitted(whole, principal, self) if covered else replace(whole, freshness=())
+                )  # of a request that began before the last change
             self._snapshot, self._views, self._before = snapshot, {}, self._views or self._before
-        key = (endpoint, principal.teams)
+        key = (endpoint, principal.teams if covered else None)
         view = self._views.get(key)
         if view is None:
             if len(self._views) >= _MOST:
                 self._views.clear()
-            view = self._views[key] = permitted(whole, principal, self, self._before.get(key))
+            before = self._before.get(key)
+            made = permitted(whole, principal, self, before) if covered else replace(whole, freshness=())
+            view = self._views[key] = made
         return view
 
 
 def permitted(view: View, principal: Principal, permissions: Permissions, before: View | None = None) -> View:
     """The part of the view that the caller may call. Instructions are left out where they could tell of a server that
-    is not shown. `before` is the same of an earlier snapshot."""
+    is not shown, and so is what a server says of a list as a whole. `before` is the same of an earlier snapshot."""
     rules = permissions.rules
     servers = tuple(name for name in view.servers if rules.reaches(principal, name))
     shown = frozenset(servers)
@@ -90,6 +95,8 @@ def permitted(view: View, principal: Principal, permissions: Permissions, before
         listings=listings,
         servers=servers,
         instructions=view.instructions if len(servers) == len(view.servers) else "",
+        more={},
+        freshness=(),
     )
 
 

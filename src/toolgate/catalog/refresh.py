@@ -62,10 +62,22 @@ class Catalog:
     def learn(self, server: str, catalogue: Catalogue) -> None:
         """A server's catalogue was read. Several that come together are built into one snapshot."""
         known = self._servers.get(server)
-        if known is None or self._learnt.get(server, known.catalogue) == catalogue:
+        if known is None:
             return
+        held = self._learnt.get(server, known.catalogue)
+        if held == catalogue:
+            held.freshness.follow(catalogue.freshness)
+            return
+        self.outdated(server)
         self._learnt[server] = catalogue
         self._build_soon()
+
+    def outdated(self, server: str) -> None:
+        """What is known of it may be wrong, so nobody is told to keep it."""
+        known = self._servers.get(server)
+        for held in (known.catalogue if known is not None else None, self._learnt.get(server)):
+            if held is not None:
+                held.freshness.end()
 
     async def built(self) -> None:
         """Wait until all that is learnt by now is in `current`."""

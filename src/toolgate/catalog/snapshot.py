@@ -5,13 +5,14 @@ of them in vain, while calls wait. None of them may ever lead back to itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import is_
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from toolgate.model.freshness import Freshness
 from toolgate.model.tool import Kind
 
 __all__ = ["EMPTY", "Entry", "Listing", "Part", "Route", "Snapshot", "View"]
@@ -127,7 +128,9 @@ EMPTY: Final = Listing(())
 class View:
     """What one endpoint shows.
 
-    `servers` are the names of those behind it, in order. `server_info` is how the endpoint introduces itself.
+    `servers` are the names of those behind it, in order. `server_info` is how the endpoint introduces itself. `more` is
+    that of the catalogue, where there is one server. `freshness` is that of each server that the lists are made of;
+    nothing where they are made for a caller.
     """
 
     listings: Mapping[Kind, Listing]
@@ -135,6 +138,8 @@ class View:
     capabilities: Mapping[str, Any]
     server_info: Mapping[str, Any]
     instructions: str = ""
+    more: Mapping[str, bytes] = field(default_factory=dict)
+    freshness: Sequence[Freshness] = ()
 
     def of(self, kind: Kind) -> Listing:
         return self.listings.get(kind, EMPTY)

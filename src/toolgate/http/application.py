@@ -21,6 +21,11 @@ class Application(Protocol):
         """For a request that there is no room for."""
         ...
 
+    def at_once(self, request: Request) -> bool:
+        """Take on a request whose head came before, if that needs no task; False leaves it to be called for, and
+        nothing has been done."""
+        ...
+
     def __call__(self, request: Request) -> Awaitable[None]:
         """Answer a request. Cancelled when the server cannot wait any longer."""
         ...

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 import httptools
 
 from toolgate.http.headers import Headers, media_type
-from toolgate.http.heads import Heads, Whole, whole
+from toolgate.http.heads import Heads, Last, Whole, whole
 
-__all__ = ["EVENT_STREAM", "BrokenOffError", "Connection", "Known", "NotHttpError", "Response"]
+__all__ = ["EVENT_STREAM", "BrokenOffError", "Connection", "Known", "NotHttpError", "Response", "Waiter"]
 
 EVENT_STREAM: Final = "text/event-stream"
 _HEAD: Final = 128 * 1024  # bytes of a response's head
@@ -30,6 +30,16 @@ class Known(NamedTuple):
 
     status: int
     headers: Headers
+
+
+class Waiter(Protocol):
+    """Gets one of both, unless it is `done` before; a future, for instance."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: "Response", /) -> None: ...
+
+    def set_exception(self, exception: ConnectionError, /) -> None: ...
 
 
 class Response:
@@ -115,13 +125,14 @@ class Connection(asyncio.Protocol):
         self._streams = streams
         self._gone = lost
         self._transport: asyncio.Transport
-        self._waiter: asyncio.Future[Response] | None = None
+        self._waiter: Waiter | None = None
         self._response: Response | None = None
         self._parts: list[bytes] = []
         self._limits = (0, 0)
         self._flows = False
         self._heads = heads
         self._whole: Whole | None = None
+        self._last: Last[Known] | None = None
         self._room = 0
         self._paused = False
         self.is_lost = False
@@ -139,10 +150,18 @@ class Connection(asyncio.Protocol):
 
         Raises `BrokenOffError` and `NotHttpError`. Cancelling it does not close the connection: the caller does.
         """
-        self._waiter = waiter = self.loop.create_future()
+        answer: asyncio.Future[Response] = self.loop.create_future()
+        self.send_for(answer, head, body, limit, limit_refused, flows=flows)
+        return answer
+
+    def send_for(
+        self, waiter: Waiter, head: bytes, body: bytes | None, limit: int, limit_refused: int, *, flows: bool = False
+    ) -> None:
+        """The same for who takes the answer in the moment in which it is there."""
+        self._waiter = waiter
         if self.is_lost:
             self._fail(BrokenOffError("the connection was closed"))
-            return waiter
+            return
         self._limits = limit, limit_refused
         self._flows = flows
         if body is None:
@@ -151,7 +170,6 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-        return waiter
 
     @property
     def is_usable(self) -> bool:
@@ -176,8 +194,13 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()  # nobody has asked
                 return
             if not self._pairs:
+                last = self._last
+                if last is not None and (body := last.body(data)) is not None:
+                    self._take(last.parsed, body)
+                    return
                 self._whole = came = whole(data)
                 if came is not None and (known := self._heads.get(came.head)) is not None:
+                    self._last = Last(came, known)
                     self._take(known, came.body)
                     return
         try:
@@ -197,9 +220,9 @@ class Connection(asyncio.Protocol):
         if len(body) <= self._limits[known.status != 200]:
             response.body = body
         response.ended = True
-        self._answer(response)
         self.idle_since = self.loop.time()
         self._free(self)
+        self._answer(response)
 
     def eof_received(self) -> None:
         """The end of a response without a length is the end of its connection (RFC 9112, 6.3)."""
@@ -276,7 +299,6 @@ class Connection(asyncio.Protocol):
             parts, self._parts = self._parts, []
             response.body = parts[0] if len(parts) == 1 else b"".join(parts)
         response.finish()
-        self._answer(response)
         self._pairs = []
         self.read_on()
         if reusable:
@@ -287,6 +309,7 @@ class Connection(asyncio.Protocol):
             self._free(self)
         else:
             self._transport.close()
+        self._answer(response)
 
     def _answer(self, response: Response) -> None:
         waiter, self._waiter = self._waiter, None

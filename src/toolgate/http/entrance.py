@@ -1,4 +1,4 @@
-"""A listening socket that several processes accept from, each in its turn."""
+"""A listening socket: connections are accepted soon, not all at once; where several processes do, each in its turn."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 __all__ = ["Entrance", "Turns"]
 
+_AT_ONCE: Final = 64  # connections accepted in one round of the loop
 _GLANCE: Final = 0.001  # seconds that another process gets to accept
 _EXHAUSTED: Final = 0.2  # seconds without accepting after there was no descriptor left
 
@@ -22,15 +23,19 @@ class Turns(Protocol):
 
 
 class Entrance:
-    """Accepts one at a time and looks away for a moment where it is another's turn. The loop's own servers take all
-    that has come: of thirty clients that come together, the first process that wakes up would serve all."""
+    """Accepts a few in each round of the loop. uvloop's own servers take one in a round: of 256 clients that come
+    together, the last waits for 256 rounds, each longer than the one before, while those that are in have the loop.
+
+    Where several processes accept, each takes one and looks away for a moment where it is another's turn. Otherwise the
+    first that wakes up would serve all that have come.
+    """
 
     def __init__(
         self,
         sock: socket.socket,
         make: Callable[[], asyncio.Protocol],
         connections: Callable[[], int],
-        turns: Turns,
+        turns: Turns | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
@@ -43,23 +48,31 @@ class Entrance:
         self._loop.add_reader(sock, self._knocked)
 
     def _knocked(self) -> None:
-        if not self._turns.is_ours(self._connections() + len(self._arriving)) and not self._looked_away:
+        if self._turns is None:
+            for _ in range(_AT_ONCE):
+                if not self._accept():
+                    return
+        elif self._turns.is_ours(self._connections() + len(self._arriving)) or self._looked_away:
+            self._looked_away = False
+            self._accept()
+        else:
             self._look_away(_GLANCE)
             self._looked_away = True
-            return
-        self._looked_away = False
+
+    def _accept(self) -> bool:
         try:
             accepted, _ = self._sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
+            return False
         except OSError as error:
             _log.error("no connection can be accepted: %s", error)
             self._look_away(_EXHAUSTED)
-            return
+            return False
         accepted.setblocking(False)
         task = self._loop.create_task(self._take_in(accepted))
         self._arriving.add(task)
         task.add_done_callback(self._arriving.discard)
+        return True
 
     async def _take_in(self, accepted: socket.socket) -> None:
         with suppress(OSError):  # it has gone again
@@ -74,5 +87,9 @@ class Entrance:
             self._loop.add_reader(self._sock, self._knocked)
 
     def close(self) -> None:
-        self._closed = True
-        self._loop.remove_reader(self._sock)
+        """Accept no more. A socket that is no other process's is closed."""
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._sock)
+            if self._turns is None:
+                self._sock.close()

@@ -10,20 +10,24 @@ __all__ = ["NO_HEADERS", "Headers", "media_type"]
 class Headers(dict[bytes, bytes]):
     """Names in lower case; of several of one name the last, and all of them in `pairs`. Made by `Headers.of`."""
 
-    __slots__ = ("pairs", "repeats", "seen")
+    __slots__ = ("admitted", "pairs", "plan", "repeats", "seen")
 
     pairs: Sequence[tuple[bytes, bytes]]
     repeats: bool
     """Whether a name came more than once."""
     seen: object
     """What a reader worked out of them. The same head is the same object when it comes again."""
+    admitted: object
+    """The same, of who let it in."""
+    plan: object
+    """The same, of what becomes of it."""
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[bytes, bytes]]) -> Self:
         headers = cls(pairs)
         headers.pairs = pairs
         headers.repeats = len(headers) != len(pairs)
-        headers.seen = None
+        headers.seen = headers.admitted = headers.plan = None
         return headers
 
     def all(self, name: bytes) -> Sequence[bytes]:

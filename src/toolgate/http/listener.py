@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import sys
 import time
 from collections import deque
 from contextlib import suppress
@@ -25,7 +26,7 @@ _SLICE: Final = 256  # connections that are looked at in one go
 
 
 class Listener:
-    """Implements `server.House`."""
+    """Implements `house.House`."""
 
     def __init__(self, app: Application) -> None:
         self.app = app
@@ -46,11 +47,14 @@ class Listener:
     async def open(
         cls, app: Application, *socks: socket.socket, tls: ssl.SSLContext | None = None, turns: Turns | None = None
     ) -> Self:
-        """Listen on bound sockets, which stay their owner's to close. `turns` says when it is ours to accept, where
-        other processes listen on them too."""
+        """Listen on bound sockets, which are closed with it. `turns` says when it is ours to accept, where other
+        processes listen on them too: these stay open."""
         opened = cls(app)
         for sock in socks:
-            if turns is not None:
+            if tls is None and sock.family != socket.AF_UNIX and sys.platform != "win32":
+                if turns is None:
+                    sock.listen(_BACKLOG)
+                    sock.setblocking(False)
                 entrance = Entrance(sock, lambda: Connection(opened), lambda: len(opened.connections), turns)
                 opened._servers.append(entrance)
                 continue

@@ -123,6 +123,10 @@ class Line:
             connection.abort()
         return None
 
+    def keep(self, connection: Connection) -> None:
+        """One that `free` gave, and that was not used."""
+        self._freed(connection)
+
     async def _connect(self) -> Connection:
         self._opening += 1
         try:

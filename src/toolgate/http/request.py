@@ -1,7 +1,7 @@
 """One request that came in, and the way to answer it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -24,6 +24,10 @@ class Wire(Protocol):
 
     async def drained(self) -> None:
         """Wait until what was written is on its way. Returns at once where the client reads, or is gone."""
+        ...
+
+    def serve(self, work: Awaitable[None]) -> None:
+        """Let a task do the work on the request that is being answered."""
         ...
 
     def cancel(self) -> None:
@@ -64,8 +68,9 @@ class Request:
     """Its body is whole. Answered by `respond`, or by `begin`, `write` … `end`.
 
     `gone` is true once the client has closed the connection, and `on_gone` is called at that moment. `on_silence` is
-    called from time to time while nothing is written. `context` is whatever the application notes between the head and
-    the body.
+    called from time to time while nothing is written. `on_task` is called where a task is needed that can be waited for
+    or cancelled, and there is none yet: it calls `serve`. `context` is whatever the application notes between the head
+    and the body. `again`: its head came before, so that `headers` is the same object as then.
     """
 
     body = b""
@@ -77,6 +82,8 @@ class Request:
     spoke = 0.0
     on_gone: Callable[[], object] | None = None
     on_silence: Callable[[], object] | None = None
+    on_task: Callable[[], object] | None = None
+    again = False
     _chunked = False
 
     def __init__(self, wire: Wire, method: str, path: str, query: str, version: str, headers: Headers) -> None:
@@ -147,7 +154,12 @@ class Request:
     def _finished(self) -> None:
         self.done = True
         # Those who waited hold this request: a circle that only the collector would find.
-        self.on_gone = self.on_silence = None
+        self.on_gone = self.on_silence = self.on_task = None
+
+    def serve(self, work: Awaitable[None]) -> None:
+        """Let a task answer it."""
+        self.on_task = None
+        self._wire.serve(work)
 
     def cancel(self) -> None:
         """End the task that answers it."""

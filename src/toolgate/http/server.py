@@ -3,17 +3,18 @@
 import asyncio
 import logging
 from collections import deque
-from typing import Final, Protocol, cast
+from collections.abc import Awaitable
+from typing import Final, cast
 
 import httptools
 
-from toolgate.http.application import Application
 from toolgate.http.headers import NO_HEADERS, Headers
-from toolgate.http.heads import Heads, Whole, whole
+from toolgate.http.heads import Last, Whole, whole
+from toolgate.http.house import House
 from toolgate.http.request import Answer, Request
 from toolgate.http.target import RefusedError, Target, can_come_again, has_body, target_of
 
-__all__ = ["SILENCE", "Connection", "House"]
+__all__ = ["SILENCE", "Connection"]
 
 _HEAD: Final = 64 * 1024  # bytes of a request line and its headers
 _FIELDS: Final = 200  # header fields
@@ -29,23 +30,6 @@ _PENALTY: Final = 0.1  # seconds until a client that was turned away is listened
 _TOO_MUCH: Final = Answer(431, b"the head of the request is too large")
 
 log = logging.getLogger(__name__)
-
-
-class House(Protocol):
-    """What the connections of one listener share."""
-
-    app: Application
-    loop: asyncio.AbstractEventLoop
-    connections: "set[Connection]"
-    closing: bool
-    heads: "Heads[Target]"
-
-    date: bytes
-    """The header line of that name."""
-
-    def start(self, connection: "Connection", now: float) -> bool:
-        """Whether the request of a connection may be answered. It then is by `run`, at once or soon."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -75,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._lingers = False
         self._lost = False
         self._whole: Whole | None = None
+        self._last: Last[Target] | None = None
         self._owed = 0  # bytes of a body that the parser does not read
 
     # asyncio.Protocol
@@ -82,6 +67,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of asyncio's
         self._heard = self._time()
+        if self._house.closing:
+            transport.close()
         self._house.connections.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -102,11 +89,23 @@ class Connection(asyncio.Protocol):
         if self._owed:
             self._receive_owed(data)
             return
-        if not self._receiving and self._active is None:
-            self._whole = came = whole(data)
-            if came is not None and (target := self._house.heads.get(came.head)) is not None:
-                self._take(target, came.body)
-                return
+        if self._receiving or self._active is not None or not self._again(data):
+            self._feed(data)
+
+    def _again(self, data: bytes) -> bool:
+        """Take a whole request whose head was parsed before; False where it is none."""
+        last = self._last
+        if last is not None and (body := last.body(data)) is not None:
+            self._take(last.parsed, body)
+            return True
+        self._whole = came = whole(data)
+        if came is None or (target := self._house.heads.get(came.head)) is None:
+            return False
+        self._last = Last(came, target)
+        self._take(target, came.body)
+        return True
+
+    def _feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
             if self._reads_head:
@@ -129,21 +128,19 @@ class Connection(asyncio.Protocol):
             self._fail(Answer(400, b"this is not HTTP"))
 
     def _take(self, target: Target, body: bytes) -> None:
-        """A whole request whose head was parsed before."""
         self._began = self._heard
         request = Request(self, target.method, target.path, target.query, "1.1", target.headers)
         admitted = self._house.app.admit(request)
         if not isinstance(admitted, Answer):
             if len(body) <= admitted:
                 request.body = body
-                request.keep_alive = True
+                request.keep_alive = request.again = True
                 self._start(request, None)
                 return
             admitted = self._house.app.too_large()
         self._fail(admitted, request)
 
-    def eof_received(self) -> None:
-        """A client that has closed its side is taken for gone."""
+    def eof_received(self) -> None: ...  # a client that has closed its side is taken for gone
 
     def pause_writing(self) -> None:
         self._paused_at = self._time()
@@ -263,16 +260,25 @@ class Connection(asyncio.Protocol):
 
     def run(self) -> None:
         """Begin to answer."""
-        if self._active is not None:
-            self._task = self._house.loop.create_task(self._serve(self._active))
+        request = self._active
+        if request is None:
+            return
+        try:
+            taken = request.again and self._house.app.at_once(request)
+        except Exception:  # as in `_serve`
+            log.exception("%s %s failed", request.method, request.path)
+            self._break_off(request)
+        else:
+            if not taken:
+                self.serve(self._house.app(request))
 
     def _listen_again(self) -> None:
         if not self._lost and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    async def _serve(self, request: Request) -> None:
+    async def _serve(self, request: Request, work: Awaitable[None]) -> None:
         try:
-            await self._house.app(request)
+            await work
         except Exception:  # the last boundary before the client: what it is about is in the log
             log.exception("%s %s failed", request.method, request.path)
         finally:
@@ -324,9 +330,13 @@ class Connection(asyncio.Protocol):
 
     # request.Wire
 
+    def serve(self, work: Awaitable[None]) -> None:
+        if self._active is not None:
+            self._task = self._house.loop.create_task(self._serve(self._active, work))
+
     def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        if (task := self.task) is not None:
+            task.cancel()
 
     def write(self, *parts: bytes) -> None:
         if self._lost or self._transport.is_closing():
@@ -381,6 +391,9 @@ class Connection(asyncio.Protocol):
 
     @property
     def task(self) -> "asyncio.Task[None] | None":
+        """Which answers; made now where the request could do without until now."""
+        if self._task is None and self._active is not None and self._active.on_task is not None:
+            self._active.on_task()
         return self._task
 
     def abort(self) -> None:

@@ -33,7 +33,8 @@ class Authenticator:
         self._keys = keys
         self._now = now
         self._changed = changed
-        self._revision = -1
+        self.revision = -1
+        """Another one where keys were made or revoked."""
         self._known: dict[bytes, tuple[ApiKey, Principal]] = {}
         self._used: dict[str, float] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -69,11 +70,11 @@ class Authenticator:
     async def refresh(self) -> bool:
         """Read the keys again where they changed; the answer says whether they did."""
         revision = await self._keys.revision()  # before the keys: what changes in between is then seen next time
-        if revision == self._revision:
+        if revision == self.revision:
             return False
         keys = await self._keys.all()
         self._known = {key.digest: (key, Principal(f"key:{key.id}", key.name, key.teams)) for key in keys}
-        self._revision = revision
+        self.revision = revision
         return True
 
     async def close(self) -> None:

@@ -11,18 +11,20 @@ from toolgate.catalog.addresses import locate
 from toolgate.catalog.pages import page
 from toolgate.catalog.snapshot import Route, Snapshot, View
 from toolgate.errors import InvalidParams, NotListed, ProtocolError, ToolgateError
+from toolgate.inbound.closing import closing, legacy_closing
 from toolgate.inbound.elsewhere import Elsewhere
 from toolgate.inbound.exchange import Exchange, Outcome
 from toolgate.inbound.extensions import may_name_task, route_of, with_task_names
 from toolgate.inbound.param_headers import check_param_headers
 from toolgate.inbound.parking import Parking
+from toolgate.model.freshness import INTRODUCTION
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
 from toolgate.observe.tracing import Context, Tracer
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
 from toolgate.protocol.envelope import Fields, dump, error_object, failure, fields, opening, response
-from toolgate.protocol.eras import MAY_NEED_INPUT, MODERN_VERSIONS, SERVER_INFO, Era
+from toolgate.protocol.eras import MAY_NEED_INPUT, MODERN_VERSIONS, Era
 from toolgate.protocol.results import error_code
 
 __all__ = ["Answers", "Method", "Servers", "optional_text", "refusal", "text"]
@@ -132,8 +134,9 @@ class Answers:
             exchange.log_level,
             exchange.capabilities,
             exchange.size,
-            self._trace(exchange),
+            exchange.trace or self._trace(exchange),
             exchange.flows,
+            exchange.sent,
         )
         if era is not Era.MODERN and call.era is Era.MODERN and call.method in MAY_NEED_INPUT:
             return self._parking.run(call, self._proceed)
@@ -163,8 +166,8 @@ async def _list(exchange: Exchange) -> Reply:
     cursor = optional_text(exchange.params, "cursor")
     members = page(exchange.view.of(kind), kind.value, cursor)
     if exchange.era is Era.LEGACY:
-        return Reply(b"{" + members + b"}")
-    return Reply(b'{"resultType":"complete",' + members + b"," + _closing(exchange.view))
+        return Reply(b"{" + members + legacy_closing(exchange.view, exchange.method))
+    return Reply(b'{"resultType":"complete",' + members + b"," + closing(exchange.view, exchange.method))
 
 
 async def _ping(exchange: Exchange) -> Reply:
@@ -180,13 +183,7 @@ async def _discover(exchange: Exchange) -> Reply:
     }
     if view.instructions:
         head["instructions"] = view.instructions
-    return Reply(dump(head)[:-1] + b"," + _closing(view))
-
-
-def _closing(view: View) -> bytes:
-    """The members that end a cacheable modern result. The snapshot may change at any time and its changes are
-    announced, so a result is stale at once and belongs to this caller."""
-    return b'"ttlMs":0,"cacheScope":"private","_meta":' + dump({SERVER_INFO: view.server_info}) + b"}"
+    return Reply(dump(head)[:-1] + b"," + closing(view, INTRODUCTION))
 
 
 def _tool(exchange: Exchange) -> Route:

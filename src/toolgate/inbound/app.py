@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from itertools import count
 from secrets import token_hex
-from typing import Final
+from time import monotonic
+from typing import Final, NamedTuple
 
 from toolgate.errors import Draining, NotFound, Overloaded, RequestTooLarge, ToolgateError, Unauthenticated
 from toolgate.http import asgi
@@ -26,12 +27,26 @@ _BUSY: Final = Overloaded(
     hint="try again in a moment; more workers (`toolgate up --workers N`) carry more",
     retry_after=1,
 )
+_ADMITTED: Final = 1.0  # seconds until a head that came before is looked at again: its key may expire
 _OPEN: Final = frozenset({"/healthz", "/readyz"})  # what a supervisor asks, which has no key
+
+
+AtOnce = Callable[[Request, Principal, str], bool]
+"""Takes a request on that needs no task, see `Express.take`."""
+
+
+class _Admitted(NamedTuple):
+    """Who was let in with a head, with which revision of the keys, and until when nobody looks again."""
+
+    principal: Principal
+    keys: int
+    until: float
 
 
 class App:
     """Implements `http.server.Application`. `ready` says whether it serves; `authenticate` takes the `Authorization`
-    header; `exposition` makes the body of `/metrics` for an `Accept`; `request_bytes` bounds a request's body."""
+    header, and what it says holds until `keys` says otherwise; `exposition` makes the body of `/metrics` for an
+    `Accept`; `request_bytes` bounds a request's body."""
 
     def __init__(
         self,
@@ -42,8 +57,10 @@ class App:
         *,
         hosts: Hosts,
         authenticate: Callable[[bytes | None], Principal],
+        keys: Callable[[], int] = lambda: 0,
         ready: Callable[[], bool],
         request_bytes: int,
+        at_once: AtOnce | None = None,
     ) -> None:
         self._mcp = mcp
         self._sse = sse
@@ -51,6 +68,8 @@ class App:
         self._exposition = exposition
         self._hosts = hosts
         self._authenticate = authenticate
+        self._keys = keys
+        self._at_once = at_once
         self._ready = ready
         self._limit = request_bytes
         self._busy = refused(_BUSY)
@@ -62,11 +81,17 @@ class App:
         and all of that before a body is waited for."""
         if request.path in _OPEN:
             return 0
+        known = request.headers.admitted
+        if isinstance(known, _Admitted) and known.until > monotonic() and known.keys == self._keys() and self._ready():
+            request.context = known.principal
+            return self._limit
         try:
             self._hosts.check(request.headers)
+            keys = self._keys()
             request.context = self._authenticate(_authorization(request.headers))
             if not self._ready():
                 raise Draining("the gateway is stopping", hint="try again in a moment")
+            request.headers.admitted = _Admitted(request.context, keys, monotonic() + _ADMITTED)
             announced = request.headers.get(b"content-length")
             if announced is not None and announced.isdigit() and int(announced) > self._limit:
                 return self.too_large()
@@ -83,12 +108,19 @@ class App:
     def too_busy(self) -> Answer:
         return self._busy
 
+    def at_once(self, request: Request) -> bool:
+        take = self._at_once
+        return take is not None and request.path.endswith("/mcp") and take(request, request.context, self._name())
+
     def __call__(self, request: Request) -> Awaitable[None]:
-        name = f"{self._process}{next(self._numbers):08x}"
-        request_id.set(name)  # in the context of this request's own task
+        name = self._name()
+        request_id.set(name)
         if request.path.endswith("/mcp"):
             return self._mcp(request, request.context, name)
         return self._elsewhere(request, request.context, name)
+
+    def _name(self) -> str:
+        return f"{self._process}{next(self._numbers):08x}"
 
     async def _elsewhere(self, request: Request, principal: Principal, name: str) -> None:
         path = request.path

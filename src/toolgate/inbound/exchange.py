@@ -5,7 +5,8 @@ import msgspec
 from toolgate.catalog.snapshot import Snapshot, View
 from toolgate.http.headers import NO_HEADERS, Headers
 from toolgate.model.principal import Principal
-from toolgate.pipeline.call import Channel, Flow
+from toolgate.observe.tracing import Context
+from toolgate.pipeline.call import Channel, Flow, Sent
 from toolgate.protocol.envelope import Fields
 from toolgate.protocol.eras import Era
 
@@ -15,7 +16,7 @@ __all__ = ["Exchange", "Outcome"]
 class Exchange(msgspec.Struct, frozen=True):
     """`id` names the request in logs and in `X-Request-Id`; `key` is the JSON-RPC id as it stood on the wire.
     `headers` are HTTP's, where it came over that; `size` is the request's in bytes; `target` is the name or
-    URI in `params`, where it has been read already."""
+    URI in `params`, where it has been read already; so is `trace`. `sent`: see `Call`."""
 
     id: str
     key: bytes
@@ -35,6 +36,8 @@ class Exchange(msgspec.Struct, frozen=True):
     size: int = 0
     target: str | None = None
     flows: bool = False
+    trace: Context | None = None
+    sent: Sent | None = None
 
     @property
     def whole(self) -> View:

@@ -82,17 +82,21 @@ class StreamableHttp:
                     channel = DirectChannel(request, head)
                     exchange = self._modern(message, context, request, channel)
                     if exchange is not None:
-                        outcome = await self._answers.answer(exchange)
-                        if outcome.flow is None:
-                            channel.close(outcome.status, outcome.body)
-                        else:
-                            await channel.pour(outcome.body, outcome.flow)
+                        await self.answer(exchange, channel)
                 else:
                     await self._post_legacy(message, context, request)
             else:
                 await self._bodiless(request, principal, head)
         except ToolgateError as error:
             refuse(request, error, key, head)
+
+    async def answer(self, exchange: Exchange, channel: DirectChannel) -> None:
+        """Answer a modern request that was read."""
+        outcome = await self._answers.answer(exchange)
+        if outcome.flow is None:
+            channel.close(outcome.status, outcome.body)
+        else:
+            await channel.pour(outcome.body, outcome.flow)
 
     async def _bodiless(self, request: Request, principal: Principal, head: Head) -> None:
         if request.method == "GET":

@@ -81,7 +81,7 @@ class InSession:
 
     async def _subscribe(self, session: Session, received: Received) -> Reply:
         uri = text(received.params, "uri")
-        return await self._updates.subscribe(session, uri, locate(received.view, uri))
+        return await self._updates.subscribe(session, uri, locate(received.view, uri), received.params)
 
     async def _unsubscribe(self, session: Session, received: Received) -> Reply:
         return await self._updates.unsubscribe(session, text(received.params, "uri"))

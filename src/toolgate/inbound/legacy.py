@@ -11,12 +11,14 @@ from toolgate.errors import InvalidParams, InvalidRequest, SlowClient
 from toolgate.http.request import Head, Request
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import text
+from toolgate.inbound.closing import more_of
 from toolgate.inbound.event_ids import place, request_of
 from toolgate.inbound.exchange import Outcome
 from toolgate.inbound.reader import Reader
 from toolgate.inbound.session_channel import SessionChannel
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.inbound.wire import EventStream
+from toolgate.model.freshness import INTRODUCTION
 from toolgate.model.principal import Principal
 from toolgate.pipeline.call import Reply
 from toolgate.protocol.capabilities import declared
@@ -49,6 +51,7 @@ class Legacy:
         }
         if view.instructions:
             result["instructions"] = view.instructions
+        result |= more_of(view, INTRODUCTION)
         return Outcome(response(key, dump(result))), session
 
     def set_level(self, session: Session, params: Fields) -> None:

@@ -124,7 +124,7 @@ class Relay:
     async def _post(self, message: Message, line: bytes, *, again: bool = True) -> None:
         session = self._session
         headers = self._request_headers(message)
-        if message.method == "tools/call" and "Mcp-Method" in headers:
+        if message.method == "tools/call" and "Mcp-Name" in headers:
             headers |= self._tools.headers(fields(message.params))
         async with self._http.post(self._url, data=line, headers=headers, allow_redirects=False) as answer:
             if answer.status == 404 and headers.get("Mcp-Session-Id") and again:
@@ -151,8 +151,8 @@ class Relay:
         if message.method is not UNSET and is_modern(message.method, meta):
             headers["MCP-Protocol-Version"] = read_envelope(meta).version
             headers["Mcp-Method"] = message.method
-            name = params.get(NAME_KEYS.get(message.method, ""))
-            if name is not None:
+            name = params.get(NAME_KEYS[message.method]) if message.method in NAME_KEYS else None
+            if name is not None and bytes(name)[:1] == b'"':  # of anything else the gateway says what is wrong
                 headers["Mcp-Name"] = encode_value(msgspec.json.decode(name, type=str))
             return headers
         return headers | self._session if message.method != "initialize" else headers

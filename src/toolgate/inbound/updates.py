@@ -10,8 +10,8 @@ from toolgate.catalog.snapshot import Route
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.model.principal import Principal
 from toolgate.pipeline.call import Reply
-from toolgate.protocol.envelope import Fields, dump, fields, notification
-from toolgate.protocol.eras import SUBSCRIPTION_ID
+from toolgate.protocol.envelope import NOTHING, Fields, dump, fields, notification
+from toolgate.protocol.eras import ENVELOPE_KEYS, SUBSCRIPTION_ID
 
 __all__ = ["Heard", "Subscribing", "Updates", "message_of"]
 
@@ -28,8 +28,9 @@ _Held = tuple[Session, Route, Heard]
 class Subscribing(Protocol):
     """The way to the servers."""
 
-    async def subscribe(self, principal: Principal, route: Route, heard: Heard) -> Reply:
-        """The server's own answer where it refuses. Raises `Forbidden`."""
+    async def subscribe(self, principal: Principal, route: Route, heard: Heard, more: bytes = b"{}") -> Reply:
+        """The server's own answer where it refuses. `more` is an object: what it is told besides, if nobody was
+        subscribed before. Raises `Forbidden`."""
         ...
 
     async def unsubscribe(self, route: Route, heard: Heard) -> None: ...
@@ -46,7 +47,8 @@ class Updates:
     def __len__(self) -> int:
         return len(self._held)
 
-    async def subscribe(self, session: Session, uri: str, route: Route) -> Reply:
+    async def subscribe(self, session: Session, uri: str, route: Route, params: Fields = NOTHING) -> Reply:
+        """`params` are the request's: what they hold beside the URI goes to the server with it."""
         await self.prune()
         key = session.id, uri
         if key in self._held:
@@ -59,7 +61,7 @@ class Updates:
 
         self._held[key] = session, route, heard
         try:
-            reply = await self._servers.subscribe(session.principal, route, heard)
+            reply = await self._servers.subscribe(session.principal, route, heard, _besides(params))
         except BaseException:
             self._held.pop(key, None)
             raise
@@ -82,6 +84,15 @@ class Updates:
                 held = self._held.pop((key, uri), None)
                 if held is not None:
                     await self._servers.unsubscribe(held[1], held[2])
+
+
+def _besides(params: Fields) -> bytes:
+    """Not what belongs to the client's own request: progress of it is nothing that others could share."""
+    more = {name: raw for name, raw in params.items() if name != "uri"}
+    meta = fields(more.pop("_meta"), "_meta") if "_meta" in more else {}
+    if kept := {key: raw for key, raw in meta.items() if key not in ENVELOPE_KEYS and key != "progressToken"}:
+        more["_meta"] = Raw(dump(kept))
+    return dump(more)
 
 
 def message_of(uri: str, route: Route, updated: str, params: bytes, subscription: bytes | None = None) -> bytes:

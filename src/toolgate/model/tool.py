@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from toolgate.model.freshness import Freshness
+
 __all__ = ["Catalogue", "Item", "Kind"]
 
 
@@ -37,12 +39,17 @@ class Item(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All that one server offers, in the server's own order."""
+    """All that one server offers, in the server's own order.
+
+    `more` are the members of its list results and of its introduction that only it knows, as JSON objects by method.
+    """
 
     items: Mapping[Kind, tuple[Item, ...]]
     capabilities: Mapping[str, Any] = field(default_factory=dict)
     server_info: Mapping[str, Any] = field(default_factory=dict)
     instructions: str = ""
+    more: Mapping[str, bytes] = field(default_factory=dict)
+    freshness: Freshness = field(default_factory=Freshness, compare=False)
 
     def of(self, kind: Kind) -> tuple[Item, ...]:
         return self.items.get(kind, ())

@@ -53,16 +53,23 @@ class Tracer:
     def begin(self, meta: Fields = NOTHING, header: str = "", tracestate: str = "") -> Context:
         """For each call, once. `header` and `tracestate` are HTTP's; what `_meta` says goes before them."""
         if not header and TRACEPARENT not in meta:
-            try:
-                quiet = self._pool.pop()
-            except IndexError:
-                quiet = self._refilled()
+            if not self._pool:
+                self._refill()
+            quiet = self._pool.pop()
             if quiet.traceparent[_RANDOM] < self._sampled_from:
                 return quiet
             return self._root(quiet.traceparent)
         if TRACEPARENT not in meta and is_quiet(header):
             return Quiet(header, state(tracestate) if tracestate else "")
         return self._continued(meta, header, tracestate)
+
+    def quiet(self) -> Quiet | None:
+        """The context of a call that comes without one and is not sampled; None where the next one is: it then is the
+        one that `begin` makes."""
+        pool = self._pool
+        if not pool:
+            self._refill()
+        return pool.pop() if pool[-1].traceparent[_RANDOM] < self._sampled_from else None
 
     def _continued(self, meta: Fields, header: str, tracestate: str) -> Context:
         told, told_state = from_meta(meta)
@@ -93,11 +100,12 @@ class Tracer:
         assert self._offer is not None  # noqa: S101  # otherwise no share is sampled
         return Trace(traceparent[3:35], "", _SAMPLED, "", None, self._span_id, self._offer)
 
-    def _refilled(self) -> Quiet:
+    def _refill(self) -> None:
         digits = os.urandom(24 * _BATCH).hex()
         starts = range(0, len(digits), 48)
-        self._pool = [Quiet(f"00-{digits[at : at + 32]}-{digits[at + 32 : at + 48]}-00", in_meta=True) for at in starts]
-        return self._pool.pop()
+        self._pool += [
+            Quiet(f"00-{digits[at : at + 32]}-{digits[at + 32 : at + 48]}-00", in_meta=True) for at in starts
+        ]
 
     @staticmethod
     def _span_id() -> str:

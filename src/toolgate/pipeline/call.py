@@ -10,7 +10,7 @@ from toolgate.observe.tracing import UNTRACED, Context
 from toolgate.protocol.envelope import Fields
 from toolgate.protocol.eras import Era
 
-__all__ = ["Call", "Channel", "Flow", "Reply"]
+__all__ = ["Call", "Channel", "Flow", "Reply", "Sent"]
 
 
 class Channel(Protocol):
@@ -43,13 +43,22 @@ class Flow(Protocol):
         ...
 
 
+class Sent(Protocol):
+    """What is known of a call that went to its server before a task was made for it. `at` is when it came, in seconds
+    since the epoch, and `began` the same by `time.perf_counter`."""
+
+    at: float
+    began: float
+
+
 class Call(msgspec.Struct, frozen=True):
     """One routed request. Immutable; it holds the snapshot that it started with.
 
     `params` is the client's `params`, decoded one level, with the client's own name in it; `route.name` is what the
     server calls the thing. `meta` is `params._meta`, decoded one level. `timeout` is in seconds. `capabilities` are the
     client's, as JSON: what it did not declare is never asked of it. `size` is that of the request in bytes.
-    `flows`: nobody needs to see a large result as a whole, if it is in the call's own era.
+    `flows`: nobody needs to see a large result as a whole, if it is in the call's own era. `sent`: it has passed the
+    stages once and is at the server already; what is left is to wait for the reply.
     """
 
     id: str
@@ -68,6 +77,7 @@ class Call(msgspec.Struct, frozen=True):
     size: int = 0
     trace: Context = UNTRACED
     flows: bool = False
+    sent: Sent | None = None
 
     def with_(self, **changes: object) -> Self:
         return msgspec.structs.replace(self, **changes)

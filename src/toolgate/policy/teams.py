@@ -47,6 +47,11 @@ class Rules:
         """Whether there is anything to decide for this caller."""
         return bool(principal.teams) or not (self._everything or principal.id == LOCAL.id)
 
+    @property
+    def are_open(self) -> bool:
+        """Whether they leave everything to everybody, but for keys of teams that have no rule."""
+        return self._everything and not self._allow
+
     def decide(self, principal: Principal, action: str, server: str, name: str) -> Decision:
         """Whether the caller may do `action` (a method of MCP) with what this server calls `name`. Methods of
         extensions are for those who may call anything of the server."""

@@ -1,7 +1,7 @@
 """What a client can be asked in the middle of its call, in one canonical form."""
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -15,6 +15,9 @@ NONE: Final = b"{}"
 _CONSEQUENTIAL: Final = ("elicitation", "experimental", "extensions", "roots", "sampling", "tasks")
 """The capabilities that change what a server may do. The canonical form has these only, so that clients that can be
 asked the same share a link."""
+
+_NULL: Final = Raw(b"null")
+_members: Final = msgspec.json.Decoder(dict[str, Raw])
 
 _LONG: Final = 2_048  # bytes from which on they are not remembered
 
@@ -35,11 +38,19 @@ def declared(capabilities: Raw | None) -> bytes:
 
 def _canonical(capabilities: bytes) -> bytes:
     try:
-        known = msgspec.json.decode(capabilities, type=dict[str, Any])
+        known = _members.decode(capabilities)
+        kept = {name: _sorted(known[name]) for name in _CONSEQUENTIAL if known.get(name, _NULL) != _NULL}
     except (msgspec.DecodeError, RecursionError):
         raise InvalidParams("capabilities must be an object") from None
-    kept = {name: known[name] for name in _CONSEQUENTIAL if known.get(name) is not None}
-    return msgspec.json.encode(kept, order="sorted")
+    return msgspec.json.encode(kept)
+
+
+def _sorted(value: Raw) -> Raw:
+    """With the members of its objects in order. Numbers keep their digits, which decoding would cost them."""
+    if bytes(value)[:1] != b"{":
+        return Raw(msgspec.json.format(value, indent=-1))
+    members = _members.decode(value)
+    return Raw(msgspec.json.encode({name: _sorted(members[name]) for name in sorted(members)}))
 
 
 _remembered: Final = lru_cache(maxsize=1_024)(_canonical)
@@ -52,9 +63,9 @@ def may_ask(capabilities: bytes, method: str, params: bytes | None) -> bool:
     known = _decoded(capabilities)
     if name is None or name not in known:
         return False
-    if name != "elicitation" or not isinstance(known[name], dict):
+    if name != "elicitation" or bytes(known[name])[:1] != b"{":
         return True
-    modes = {mode for mode in ("form", "url") if mode in known[name]} or {"form"}
+    modes = {"form", "url"} & _members.decode(known[name]).keys() or {"form"}
     return _mode(params) in modes
 
 
@@ -70,5 +81,5 @@ def _mode(params: bytes | None) -> str:
 
 
 @lru_cache(maxsize=256)
-def _decoded(capabilities: bytes) -> dict[str, Any]:
-    return msgspec.json.decode(capabilities, type=dict[str, Any])
+def _decoded(capabilities: bytes) -> dict[str, Raw]:
+    return _members.decode(capabilities)

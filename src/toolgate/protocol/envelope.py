@@ -26,6 +26,7 @@ __all__ = [
     "parse",
     "request",
     "response",
+    "result_of",
 ]
 
 Fields = dict[str, Raw]
@@ -94,6 +95,17 @@ def _whole(escape: re.Match[bytes]) -> bytes:
 
 def _is_id(raw: bytes) -> bool:
     return raw.isdigit() or raw[:1] == b'"' or (raw[:1] == b"-" and raw[1:].isdigit())
+
+
+def result_of(body: bytes, key: bytes) -> bytes | None:
+    """The result in the response with this id; None for anything else."""
+    try:
+        message = parse(body)
+    except ToolgateError:
+        return None
+    if message.method is UNSET and message.result is not UNSET and message.key == key:
+        return bytes(message.result)
+    return None
 
 
 def fields(raw: Raw | bytes | UnsetType, what: str = "params") -> Fields:

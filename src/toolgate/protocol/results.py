@@ -4,20 +4,22 @@ Between sides of the same era the bytes are passed on as they came. Across eras 
 for every result are added or taken away (2026-07-28, Overview, ResultType; Caching, Cacheable Results).
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 from msgspec import Raw
 
-from toolgate.errors import EraMismatch
-from toolgate.protocol.envelope import dump, fields
+from toolgate.errors import EraMismatch, InvalidParams
+from toolgate.protocol.envelope import Fields, dump, fields
 from toolgate.protocol.eras import SERVER_INFO, Era
 
-__all__ = ["adapt_error", "adapt_result", "complete", "error_code"]
+__all__ = ["adapt_error", "adapt_result", "complete", "error_code", "foreign"]
 
 _COMPLETE: Final = Raw(b'"complete"')
 _MODERN_MEMBERS: Final = ("resultType", "ttlMs", "cacheScope")
 _CACHEABLE: Final = frozenset({"resources/read"})
+_PROTOCOLS: Final = "io.modelcontextprotocol/"
 
 # A modern server must not emit it (2026-07-28, Overview, Error Codes).
 _RESOURCE_NOT_FOUND: Final = -32002
@@ -71,6 +73,20 @@ def _without_modern_members(result: bytes, server: str) -> bytes:
     for member in _MODERN_MEMBERS:
         members.pop(member, None)
     return dump(members)
+
+
+def foreign(result: Fields, own: Collection[str]) -> Fields:
+    """The members of a result that only its server knows: not `own`, nor what an era defines for every result, nor the
+    protocol's own keys of `_meta`."""
+    more = {name: raw for name, raw in result.items() if name not in own and name not in _MODERN_MEMBERS}
+    if "_meta" in more:
+        try:
+            meta = fields(more.pop("_meta"), "_meta")
+        except InvalidParams:
+            return more
+        if kept := {key: raw for key, raw in meta.items() if not key.startswith(_PROTOCOLS)}:
+            more["_meta"] = Raw(dump(kept))
+    return more
 
 
 def adapt_error(error: bytes, *, link: Era, client: Era) -> bytes:

@@ -73,8 +73,9 @@ class Link(Protocol):
         """A request of the gateway's own (listing, ping). `params` has no `_meta`."""
         ...
 
-    async def subscribe(self, uri: str) -> Reply:
-        """Ask to be told of updates of a resource. The reply is an error where the server refuses."""
+    async def subscribe(self, uri: str, more: bytes) -> Reply:
+        """Ask to be told of updates of a resource. `more` is an object: what a legacy server is told besides. The reply
+        is an error where the server refuses."""
         ...
 
     async def unsubscribe(self, uri: str) -> Reply: ...

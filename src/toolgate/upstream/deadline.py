@@ -4,9 +4,21 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-__all__ = ["Alarms", "Deadline"]
+__all__ = ["Alarms", "Deadline", "Ringing", "Row"]
+
+
+class Ringing(Protocol):
+    """What has a deadline."""
+
+    def ring(self) -> None:
+        """Called when the time is up, and it is in no row any more."""
+        ...
+
+    def end(self) -> None:
+        """The time is up now, while it may be in a row."""
+        ...
 
 
 class Alarms:
@@ -15,12 +27,12 @@ class Alarms:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self._rows: dict[float, _Row] = {}
+        self._rows: dict[float, Row] = {}
 
-    def set(self, deadline: "Deadline", seconds: float) -> "_Row":
+    def set(self, deadline: "Ringing", seconds: float) -> "Row":
         row = self._rows.get(seconds)
         if row is None:
-            row = self._rows[seconds] = _Row(self.loop, seconds, self._rows.pop)
+            row = self._rows[seconds] = Row(self.loop, seconds, self._rows.pop)
         row.ends[deadline] = self.loop.time() + seconds
         return row
 
@@ -31,7 +43,7 @@ class Alarms:
                 deadline.end()
 
 
-class _Row:
+class Row:
     """Deadlines of the same length."""
 
     __slots__ = ("_drop", "_loop", "_seconds", "_timer", "ends")
@@ -40,10 +52,10 @@ class _Row:
         self._loop = loop
         self._seconds = seconds
         self._drop = drop
-        self.ends: dict[Deadline, float] = {}
+        self.ends: dict[Ringing, float] = {}
         self._timer = loop.call_later(seconds, self._look)
 
-    def left(self, deadline: "Deadline") -> float:
+    def left(self, deadline: "Ringing") -> float:
         return max(0.0, self.ends[deadline] - self._loop.time())
 
     def _look(self) -> None:
@@ -66,7 +78,7 @@ class Deadline:
     def __init__(self, seconds: float, alarms: Alarms) -> None:
         self._alarms = alarms
         self._left = seconds
-        self._row: _Row | None = None
+        self._row: Row | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._holders = 0
@@ -114,7 +126,6 @@ class Deadline:
         self.ring()
 
     def ring(self) -> None:
-        """Called when the time is up, and it is in no row any more."""
         self._row = None
         if self._task is not None and not self._rang:
             self._rang = True

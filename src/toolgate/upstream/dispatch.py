@@ -18,7 +18,7 @@ from toolgate.upstream import failures, relay
 from toolgate.upstream.asking import Asking
 from toolgate.upstream.deadline import Alarms, Deadline
 from toolgate.upstream.inflight import InFlight
-from toolgate.upstream.outgoing import call_params, own_params
+from toolgate.upstream.outgoing import call_params, own_params, subscribe_params
 from toolgate.upstream.pending import Pending
 from toolgate.upstream.relay import News
 
@@ -106,8 +106,8 @@ class DispatchingLink(ABC):
         finally:
             self._pending.forget(key)
 
-    async def subscribe(self, uri: str) -> Reply:
-        return await self.request("resources/subscribe", envelope.dump({"uri": uri}), SUBSCRIBE)
+    async def subscribe(self, uri: str, more: bytes) -> Reply:
+        return await self.request("resources/subscribe", subscribe_params(uri, more), SUBSCRIBE)
 
     async def unsubscribe(self, uri: str) -> Reply:
         return await self.request("resources/unsubscribe", envelope.dump({"uri": uri}), SUBSCRIBE)

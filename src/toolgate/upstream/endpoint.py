@@ -19,7 +19,7 @@ from toolgate import __version__
 from toolgate.errors import ProtocolError, ServerUnavailable
 from toolgate.http.client import EVENT_STREAM, BrokenOffError, NotHttpError, Response
 from toolgate.http.headers import Headers
-from toolgate.http.pool import CONNECT, ConnectTimeoutError, Pool, Target
+from toolgate.http.pool import CONNECT, ConnectTimeoutError, Line, Pool, Target
 from toolgate.pipeline.call import Flow
 from toolgate.protocol import envelope, sse
 from toolgate.protocol.envelope import Message
@@ -28,6 +28,7 @@ from toolgate.runtime.base import Redact
 from toolgate.upstream import failures, relay
 from toolgate.upstream.background import Background
 from toolgate.upstream.resolved import Address
+from toolgate.upstream.sent import Sent
 
 __all__ = ["EVENT_STREAM", "Answer", "Endpoint", "Listen", "Unreachable", "header_lines"]
 
@@ -109,15 +110,27 @@ class Endpoint:
         self._drains = Background(_DRAINS)
 
     async def ask(
-        self, key: bytes, body: bytes, lines: bytes, listen: Listen, *, resume: bool = False, flows: bool = False
+        self,
+        key: bytes,
+        body: bytes,
+        lines: bytes,
+        listen: Listen,
+        *,
+        resume: bool = False,
+        flows: bool = False,
+        sent: Sent | None = None,
     ) -> Answer:
         """POST a request and wait for its answer. `resume`: a stream with event ids may break off and is then taken
-        up again where it was (2025-11-25, Streamable HTTP, Resumability and Redelivery)."""
+        up again where it was (2025-11-25, Streamable HTTP, Resumability and Redelivery). What was `sent` already is
+        only waited for."""
         try:
-            connection = self._line.free() or await self._line.connection()
+            connection = sent.connection if sent is not None else self._line.free() or await self._line.connection()
             try:
-                head = self._head(b"POST", _BOTH + lines, body)
-                response = await connection.send(head, body, self.limit, _REFUSAL, flows=flows)
+                if sent is not None:
+                    response = await sent.outcome()
+                else:
+                    head = self._head(b"POST", _BOTH + lines, body)
+                    response = await connection.send(head, body, self.limit, _REFUSAL, flows=flows)
             except BaseException:
                 connection.abort()  # for a modern server this is the cancellation
                 raise
@@ -136,6 +149,19 @@ class Endpoint:
         except _FAILURES as error:
             raise self._explained(error) from None
         return Answer(response.status, response.media_type, response.headers, message)
+
+    def opening(self, lines: bytes) -> bytes | None:
+        """What every POST with these lines begins with; None where it is not always the same."""
+        return None if self._movable else b"POST %b%b%b" % (self._path, self._fixed, _BOTH + lines)
+
+    @property
+    def line(self) -> Line:
+        return self._line
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """See `http.client.Connection.send`."""
+        return self.limit, _REFUSAL
 
     async def tell(self, body: bytes, lines: bytes = b"") -> int:
         """POST what has no answer: a notification or a response. The answer is the HTTP status."""

@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,10 +14,11 @@ import msgspec
 from msgspec import Raw
 
 from toolgate.errors import StartFailed
+from toolgate.model.freshness import INTRODUCTION, Freshness
 from toolgate.model.tool import Catalogue
 from toolgate.pipeline.call import Reply
 from toolgate.protocol.capabilities import NONE
-from toolgate.protocol.envelope import dump
+from toolgate.protocol.envelope import Fields, dump, fields
 from toolgate.protocol.eras import (
     LATEST_LEGACY,
     LEGACY_VERSIONS,
@@ -24,6 +26,8 @@ from toolgate.protocol.eras import (
     SERVER_INFO,
     Era,
 )
+from toolgate.protocol.results import foreign
+from toolgate.upstream.hints import hint_of
 from toolgate.upstream.outgoing import IDENTITY, own_params
 
 __all__ = [
@@ -44,6 +48,9 @@ INITIALIZE: Final = "initialize"
 
 _SILENCE: Final = 5.0  # seconds after which a stdio server that doesn't answer the probe is asked in the other era too
 _MODERN_ERRORS: Final = frozenset({-32020, -32021, -32022})
+
+# What the gateway says for itself, in its own words or the server's.
+_SAID: Final = frozenset({"protocolVersion", "supportedVersions", "capabilities", "serverInfo", "instructions"})
 
 _HINT: Final = "update the server, or Toolgate"
 
@@ -96,7 +103,7 @@ def judge(reply: Reply, asked: str) -> Verdict:
         return _choose(supported)
     meta = result.get("_meta")
     info = meta.get(SERVER_INFO) if isinstance(meta, dict) else None
-    return Verdict(Hello(Era.MODERN, asked, _head(result, info)))
+    return Verdict(Hello(Era.MODERN, asked, _head(result, info, fields(reply.payload))))
 
 
 def initialized(reply: Reply) -> Hello:
@@ -109,7 +116,7 @@ def initialized(reply: Reply) -> Hello:
         raise StartFailed("does not speak MCP: its answer to initialize names no protocolVersion")
     if version not in LEGACY_VERSIONS:
         raise StartFailed(f"speaks only revision {version[:40]!r} of MCP, which Toolgate does not know", hint=_HINT)
-    return Hello(Era.LEGACY, version, _head(result, result.get("serverInfo")))
+    return Hello(Era.LEGACY, version, _head(result, result.get("serverInfo"), fields(reply.payload)))
 
 
 def error_words(error: bytes) -> str:
@@ -187,13 +194,16 @@ def _choose(supported: list[Any]) -> Verdict:
     raise StartFailed(f"speaks only revisions of MCP that Toolgate does not know: {listed}", hint=_HINT)
 
 
-def _head(result: dict[str, Any], info: Any) -> Catalogue:
+def _head(result: dict[str, Any], info: Any, raw: Fields) -> Catalogue:
     capabilities, instructions = result.get("capabilities"), result.get("instructions")
+    more = foreign(raw, _SAID)
     return Catalogue(
         items={},
         capabilities=capabilities if isinstance(capabilities, dict) else {},
         server_info=info if isinstance(info, dict) else {},
         instructions=instructions if isinstance(instructions, str) else "",
+        more={INTRODUCTION: dump(more)} if more else {},
+        freshness=Freshness({INTRODUCTION: hint_of(raw, time.time())}),
     )
 
 

@@ -27,11 +27,13 @@ from toolgate.upstream.base import SessionLost
 from toolgate.upstream.deadline import Alarms, Deadline
 from toolgate.upstream.endpoint import EVENT_STREAM, Answer, Endpoint, Listen, Unreachable, header_lines
 from toolgate.upstream.listen import can_subscribe, filter_of, keep_listening, kinds_announced
-from toolgate.upstream.mirrored import mirror
-from toolgate.upstream.outgoing import call_params, own_params, trace_lines
+from toolgate.upstream.mirrored import is_annotated, mirror
+from toolgate.upstream.outgoing import call_params, own_params, subscribe_params, trace_lines
 from toolgate.upstream.probe import Contact, reply_of
 from toolgate.upstream.refusal import refusal
 from toolgate.upstream.relay import News
+from toolgate.upstream.sent import Owner, Sent, Way
+from toolgate.upstream.way import HttpWay, goes_at_once
 
 __all__ = ["HttpLink"]
 
@@ -57,7 +59,7 @@ class HttpLink:
         self._session = contact.session
         self._news = news
         self._asks = asks
-        self._calls: dict[bytes, tuple[Call, Deadline]] = {}
+        self._calls: dict[bytes, tuple[Call, Deadline | None]] = {}
         self._watched: set[str] = set()
         self._listening: asyncio.Task[None] | None = None
         self._acknowledged = asyncio.Event()
@@ -68,7 +70,7 @@ class HttpLink:
         self._asking = Asking(self._errand)
         self._background = Background(_ERRANDS)
         self._end: asyncio.Future[UpstreamError] = asyncio.get_running_loop().create_future()
-        self._alarms = Alarms()
+        self.alarms = Alarms()
         session = {headers.SESSION_ID: self._session} if self._session else {}
         self._lines = header_lines({headers.PROTOCOL_VERSION: self.version, **session})
 
@@ -91,18 +93,39 @@ class HttpLink:
 
     # Link.
 
-    async def send(self, call: Call) -> Reply:
+    def way(self, call: Call, owner: Owner) -> Way | None:
+        """See `sent.Express`."""
+        if not goes_at_once(call, self) or is_annotated(call.route.raw):
+            return None
+        head = self._endpoint.opening(self._lines + mirror(call))
+        if head is None:
+            return None
+        return HttpWay(self, owner, self._endpoint.line, head, self._endpoint.limits, call)
+
+    def enter(self, call: Call) -> bytes:
+        """A call is under way without a task, under this key."""
         key = self._key()
+        self._calls[key] = call, None
+        return key
+
+    def leave(self, key: bytes) -> None:
+        del self._calls[key]
+        if not self._calls and self._idle is not None:
+            self._idle.set()
+
+    async def send(self, call: Call) -> Reply:
+        sent = call.sent if isinstance(call.sent, Sent) else None
+        key = self._key() if sent is None else sent.key
         params = call_params(call, self.era, self.version, key)
         lines = self._lines + mirror(call) if self.era is Era.MODERN else self._lines
         if call.trace.traceparent:
             lines += trace_lines(call.trace)
-        deadline = Deadline(call.timeout, self._alarms)
+        deadline = Deadline(call.timeout, self.alarms)
         self._calls[key] = call, deadline
         try:
             listen = partial(self._hear, call, key, deadline)
             flows = call.flows and call.era is self.era
-            reply = await self._exchange(key, call.method, params, lines, listen, deadline, flows=flows)
+            reply = await self._exchange(key, call.method, params, lines, listen, deadline, flows=flows, sent=sent)
         except TimeoutError:
             self._cancel(key, "deadline exceeded")
             raise failures.late(call) from None
@@ -113,9 +136,7 @@ class HttpLink:
             self._cancel(key, "the client went away")
             raise
         finally:
-            del self._calls[key]
-            if not self._calls and self._idle is not None:
-                self._idle.set()
+            self.leave(key)
             if self._asking.asked:
                 self._asking.ended(call)
         if reply.is_error and self.era is Era.MODERN:
@@ -125,16 +146,16 @@ class HttpLink:
     async def request(self, method: str, params: bytes | None, timeout: float) -> Reply:
         key = self._key()
         own = own_params(params, self.era, self.version)
-        deadline = Deadline(timeout, self._alarms)
+        deadline = Deadline(timeout, self.alarms)
         try:
             return await self._exchange(key, method, own, self._lines_for(method), self._overhear, deadline)
         except TimeoutError:
             self._cancel(key, "deadline exceeded")
             raise failures.late_request(self.server, method, timeout) from None
 
-    async def subscribe(self, uri: str) -> Reply:
+    async def subscribe(self, uri: str, more: bytes) -> Reply:
         if self.era is Era.LEGACY:
-            return await self.request("resources/subscribe", envelope.dump({"uri": uri}), _SUBSCRIBE)
+            return await self.request("resources/subscribe", subscribe_params(uri, more), _SUBSCRIBE)
         self._watched.add(uri)
         return await self._listen_anew()
 
@@ -157,7 +178,7 @@ class HttpLink:
     async def close(self, grace: float) -> None:
         await self._drained(grace)
         self._closing = True
-        self._alarms.end()
+        self.alarms.end()
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -187,14 +208,15 @@ class HttpLink:
         deadline: Deadline,
         *,
         flows: bool = False,
+        sent: Sent | None = None,
     ) -> Reply:
-        if self._end.done():
+        if self._end.done() and sent is None:
             raise self._named(self._end.result())
         body = envelope.request(key, method, params)
         try:
             with deadline:
                 is_legacy = self.era is Era.LEGACY
-                answer = await self._endpoint.ask(key, body, lines, listen, resume=is_legacy, flows=flows)
+                answer = await self._endpoint.ask(key, body, lines, listen, resume=is_legacy, flows=flows, sent=sent)
         except TimeoutError:
             if self._closing:
                 raise failures.gone(self.server, "is being stopped") from None
@@ -287,7 +309,7 @@ class HttpLink:
         elif message.method == relay.ACKNOWLEDGED:
             self._acknowledged.set()
 
-    def _latest(self) -> tuple[Call, Deadline] | tuple[None, None]:
+    def _latest(self) -> tuple[Call, Deadline | None] | tuple[None, None]:
         """The call that a question belongs to which comes on no call's stream: most likely the one that was sent
         last, if all are one principal's."""
         calls = list(self._calls.values())

@@ -1,20 +1,24 @@
 """Read what a server offers: all pages of the lists that it says it has."""
 
 import logging
+import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw
 
 from toolgate.errors import UpstreamError
+from toolgate.model.freshness import INTRODUCTION, NONE, Freshness, Hint
 from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.protocol import envelope
-from toolgate.protocol.results import error_code
+from toolgate.protocol.envelope import Fields
+from toolgate.protocol.results import error_code, foreign
 from toolgate.upstream import failures
 from toolgate.upstream.base import Link
 from toolgate.upstream.era import error_words
+from toolgate.upstream.hints import hint_of, of_both
 from toolgate.upstream.mirrored import invalid_tool
 
 __all__ = ["kinds_of", "read", "without_invalid_tools"]
@@ -22,6 +26,7 @@ __all__ = ["kinds_of", "read", "without_invalid_tools"]
 _PAGES: Final = 1000
 _ITEMS: Final = 100_000
 _METHOD_NOT_FOUND: Final = -32601
+_NEXT: Final = "nextCursor"
 _LISTS: Final = {
     "tools": (Kind.TOOLS,),
     "prompts": (Kind.PROMPTS,),
@@ -31,24 +36,19 @@ _LISTS: Final = {
 _log = logging.getLogger(__name__)
 
 
-class _Page(msgspec.Struct, frozen=True):
-    tools: list[Raw] | UnsetType = UNSET
-    prompts: list[Raw] | UnsetType = UNSET
-    resources: list[Raw] | UnsetType = UNSET
-    templates: list[Raw] | UnsetType = msgspec.field(name="resourceTemplates", default=UNSET)
-    cursor: str | None = msgspec.field(name="nextCursor", default=None)
+@dataclass(slots=True)
+class _Listed:
+    """What was read of a list by now: its items, and what was said of it as a whole. Of two pages the first one's word
+    counts, and what may be kept for the shorter time."""
 
-    def of(self, kind: Kind) -> list[Raw]:
-        listed = {
-            Kind.TOOLS: self.tools,
-            Kind.PROMPTS: self.prompts,
-            Kind.RESOURCES: self.resources,
-            Kind.TEMPLATES: self.templates,
-        }[kind]
-        return [] if listed is UNSET else listed
+    items: list[Item] = field(default_factory=list)
+    more: Fields = field(default_factory=dict)
+    hint: Hint = NONE
 
 
-_page: Final = msgspec.json.Decoder(_Page)
+_page: Final = msgspec.json.Decoder(dict[str, Raw])
+_raws: Final = msgspec.json.Decoder(list[Raw])
+_cursor: Final = msgspec.json.Decoder(str | None)
 _keys: Final = msgspec.json.Decoder(dict[str, Raw])
 _text: Final = msgspec.json.Decoder(str)
 
@@ -63,24 +63,32 @@ async def read(server: str, link: Link, kinds: Iterable[Kind], before: Catalogue
 
     `timeout` is in seconds a page. Raises `UpstreamError` when none of the lists could be read.
     """
+    head = link.catalogue_head
+    served = kinds_of(head.capabilities)
     items = dict(before.items) if before is not None else {}
+    more = {**(before.more if before is not None else {}), INTRODUCTION: head.more.get(INTRODUCTION, b"")}
+    hints = {kind.method: NONE for kind in Kind if kind not in served}
+    hints = {**(before.freshness.hints if before is not None else {}), **hints, **head.freshness.hints}
     failed: list[UpstreamError] = []
     wanted = sorted(kinds)
     for kind in wanted:
         try:
-            items[kind] = tuple(await _list(server, link, kind, timeout))
+            listed = await _list(server, link, kind, timeout)
         except UpstreamError as error:
             failed.append(error)
             _log.warning("server %r: %s: %s", server, kind.method, error)
+        else:
+            items[kind], hints[kind.method] = tuple(listed.items), listed.hint
+            more[kind.method] = envelope.dump(listed.more) if listed.more else b""
     if failed and len(failed) == len(wanted):
         raise failed[0]
-    head = link.catalogue_head
-    served = kinds_of(head.capabilities)
     return Catalogue(
         items={kind: items[kind] for kind in Kind if kind in items and kind in served},
         capabilities=head.capabilities,
         server_info=head.server_info,
         instructions=head.instructions,
+        more={method: members for method, members in more.items() if members},
+        freshness=Freshness(hints),
     )
 
 
@@ -98,34 +106,45 @@ def without_invalid_tools(server: str, catalogue: Catalogue) -> Catalogue:
     return replace(catalogue, items={**catalogue.items, Kind.TOOLS: tuple(kept)})
 
 
-async def _list(server: str, link: Link, kind: Kind, timeout: float) -> list[Item]:
-    items: list[Item] = []
+async def _list(server: str, link: Link, kind: Kind, timeout: float) -> _Listed:
+    listed = _Listed()
     seen: set[str] = set()
     cursor: str | None = None
     for _ in range(_PAGES):
-        page = await _one_page(server, link, kind, cursor, timeout)
-        items.extend(item for raw in page.of(kind) if (item := _item(server, kind, bytes(raw))))
-        cursor = page.cursor
+        cursor = await _one_page(server, link, kind, cursor, timeout, listed)
         if not cursor or cursor in seen:
-            return items
-        if len(items) >= _ITEMS:
+            return listed
+        if len(listed.items) >= _ITEMS:
             break
         seen.add(cursor)
-    _log.warning("server %r: %s does not end; what came after item %d is left out", server, kind.method, len(items))
-    return items[:_ITEMS]
+    count = len(listed.items)
+    _log.warning("server %r: %s does not end; what came after item %d is left out", server, kind.method, count)
+    del listed.items[_ITEMS:]
+    return listed
 
 
-async def _one_page(server: str, link: Link, kind: Kind, cursor: str | None, timeout: float) -> _Page:
+async def _one_page(
+    server: str, link: Link, kind: Kind, cursor: str | None, timeout: float, listed: _Listed
+) -> str | None:
+    """Adds a page to the list; the answer is the cursor of the next one."""
     params = envelope.dump({"cursor": cursor}) if cursor else None
+    asked = time.time()
     reply = await link.request(kind.method, params, timeout)
     if reply.is_error:
         if error_code(reply.payload) == _METHOD_NOT_FOUND:
-            return _Page()  # common for templates: `resources` announces both lists, and many servers have one
+            listed.hint = Hint(asked, 0, public=False)
+            return None  # common for templates: `resources` announces both lists, and many servers have one
         raise failures.broken(server, f"refused {kind.method}: {error_words(reply.payload)}")
     try:
-        return _page.decode(reply.payload)
+        page = _page.decode(reply.payload)
+        raws = _raws.decode(page.get(kind.value, b"[]"))
+        following: str | None = _cursor.decode(page.get(_NEXT, b"null"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise failures.broken(server, f"answered {kind.method} with something else than a list") from None
+    listed.items.extend(item for raw in raws if (item := _item(server, kind, bytes(raw))))
+    listed.more = {**foreign(page, (kind.value, _NEXT)), **listed.more}
+    listed.hint = of_both(listed.hint, hint_of(page, asked))
+    return following
 
 
 def _item(server: str, kind: Kind, raw: bytes) -> Item | None:

@@ -11,7 +11,7 @@ from toolgate.protocol import headers
 from toolgate.protocol.eras import NAME_KEYS
 from toolgate.upstream.endpoint import header_lines
 
-__all__ = ["invalid_tool", "mirror"]
+__all__ = ["invalid_tool", "is_annotated", "mirror"]
 
 _SCHEMAS: Final = 4096  # tools whose annotations are kept at a time
 _MARK: Final = b'"x-mcp-header"'
@@ -40,6 +40,11 @@ def _named(method: str, name: str) -> bytes:
     if method in NAME_KEYS:
         mirrored[headers.NAME] = headers.encode_value(name)
     return header_lines(mirrored)
+
+
+def is_annotated(raw: bytes) -> bool:
+    """Whether arguments of a tool have to be mirrored."""
+    return bool(_annotated(raw))
 
 
 def invalid_tool(raw: bytes) -> str | None:

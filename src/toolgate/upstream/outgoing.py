@@ -22,7 +22,7 @@ from toolgate.protocol.eras import (
     Era,
 )
 
-__all__ = ["IDENTITY", "call_params", "own_params", "trace_lines"]
+__all__ = ["IDENTITY", "call_params", "own_params", "subscribe_params", "trace_lines"]
 
 IDENTITY: Final[Mapping[str, str]] = {"name": "toolgate", "version": __version__}
 """How the gateway introduces itself to servers."""
@@ -72,6 +72,11 @@ def own_params(params: bytes | None, era: Era, version: str) -> bytes | None:
     if era is Era.LEGACY:
         return params
     return dump({**fields(params if params is not None else b"{}"), "_meta": _stamp(version)})
+
+
+def subscribe_params(uri: str, more: bytes) -> bytes:
+    """Of `resources/subscribe`, with what the first subscriber told besides."""
+    return dump({**fields(more), "uri": uri})
 
 
 def _reference(ref: Raw | None, name: str) -> Raw:

@@ -21,6 +21,7 @@ from toolgate.upstream.launch import StdioLinks
 from toolgate.upstream.reach import HttpLinks
 from toolgate.upstream.reached import Reach, Reached
 from toolgate.upstream.resolved import Environment, Resolve
+from toolgate.upstream.sent import Way
 from toolgate.upstream.shared import SharedUpstream
 from toolgate.upstream.slots import Slots
 from toolgate.upstream.supervisor import Upstream
@@ -90,6 +91,11 @@ class Pool:
         if upstream is None:
             raise removed(call.route.server)
         return upstream.send(call)
+
+    def way(self, call: Call) -> Way | None:
+        """The way of this call and others like it that need no task; None where they do."""
+        upstream = self._upstreams.get(call.route.server)
+        return upstream.way(call) if upstream is not None else None
 
     def reach(self, route: Route) -> tuple[float, Era | None]:
         """Seconds that a call over this route may take, and its server's era as far as it is known."""

@@ -17,7 +17,7 @@ from toolgate.upstream.listing import kinds_of, read, without_invalid_tools
 __all__ = ["Refresher"]
 
 _DEBOUNCE: Final = 0.1  # seconds in which changes that come one after another are read once
-_INTERVAL: Final = 300.0  # seconds, for lists whose changes nobody announces
+_INTERVAL: Final = 300.0  # seconds, for lists whose changes nobody announces, or that are good for a time
 _PAGE: Final = 30.0  # seconds for a page
 
 
@@ -40,10 +40,13 @@ class Refresher:
         self._wake = asyncio.Event()
         self._backoff = Backoff(first=5.0)
 
-    def changed(self, kinds: frozenset[Kind]) -> None:
-        """The server says that these lists read differently now."""
+    def changed(self, kinds: frozenset[Kind]) -> Catalogue | None:
+        """The server says that these lists read differently now. The answer is the catalogue, where somebody may have
+        been told that it is good for longer."""
         self._dirty |= kinds
         self._wake.set()
+        known = self.catalogue
+        return known if known is not None and known.freshness.end(kind.method for kind in kinds) else None
 
     async def run(self, link: Link) -> None:
         """Read everything, then what changes, until cancelled."""
@@ -54,7 +57,8 @@ class Refresher:
         while True:
             wait = await self._read(link, served)
             if wait is None:
-                wait = None if quiet else _INTERVAL * random.uniform(0.9, 1.1)  # noqa: S311  # jitter is no secret
+                expires = self.catalogue is not None and self.catalogue.freshness.expires
+                wait = None if quiet and not expires else _INTERVAL * random.uniform(0.9, 1.1)  # noqa: S311  # jitter is no secret
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
             await asyncio.sleep(_DEBOUNCE)
@@ -74,6 +78,7 @@ class Refresher:
         self._backoff = Backoff(first=5.0)
         if isinstance(self._server.transport, Http):
             catalogue = without_invalid_tools(self._server.name, catalogue)
+        catalogue.freshness.end(kind.method for kind in self._dirty)  # they have changed while they were read
         self.catalogue = catalogue
         self._learnt(link, catalogue)
         return None

@@ -11,6 +11,7 @@ from toolgate.protocol.capabilities import NONE
 from toolgate.protocol.eras import MAY_NEED_INPUT, Era
 from toolgate.protocol.results import error_code
 from toolgate.upstream.base import Status
+from toolgate.upstream.sent import Way
 from toolgate.upstream.supervisor import Upstream
 from toolgate.upstream.variants import Variants
 from toolgate.upstream.watched import Heard
@@ -56,11 +57,17 @@ class SharedUpstream:
     def send(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """See `Upstream.send`. A modern server is told with every request what its client can be asked, so it needs
         one link; of the methods only those that may need input (2026-07-28, MRTR, Supported Requests) take another."""
+        if call.sent is not None:
+            return self._first.send(call)
         if call.trace.sampled:
             return traced(call, self.status, self._send_by_era(call))
         if call.capabilities == NONE or self._first.link_era is Era.MODERN or call.method not in MAY_NEED_INPUT:
             return self._first.send(call)
         return self._send_by_era(call)
+
+    def way(self, call: Call) -> Way | None:
+        """The way of this call and others like it that need no task; None where they do."""
+        return self._first.way(call) if self._first.link_era is Era.MODERN else None
 
     async def _send_by_era(self, call: Call) -> Reply:
         fits = (
@@ -68,9 +75,9 @@ class SharedUpstream:
         )
         return await (self._first if fits else self._variants.of(call)).send(call)
 
-    async def subscribe(self, uri: str, heard: Heard, timeout: float) -> Reply:
+    async def subscribe(self, uri: str, heard: Heard, timeout: float, more: bytes = b"{}") -> Reply:
         """Tell `heard` of updates of a resource from now on; the server's own answer where it refuses."""
-        return await self._first.subscribe(uri, heard, timeout)
+        return await self._first.subscribe(uri, heard, timeout, more)
 
     async def unsubscribe(self, uri: str, heard: Heard) -> None:
         await self._first.unsubscribe(uri, heard)

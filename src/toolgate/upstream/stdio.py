@@ -75,9 +75,9 @@ class StdioLink(DispatchingLink):
 
     # Link.
 
-    async def subscribe(self, uri: str) -> Reply:
+    async def subscribe(self, uri: str, more: bytes) -> Reply:
         if self.era is Era.LEGACY:
-            return await super().subscribe(uri)
+            return await super().subscribe(uri, more)
         self._watched.add(uri)
         return await self._listen_anew()
 

@@ -18,18 +18,18 @@ from toolgate.model.server import Server
 from toolgate.model.tool import Catalogue, Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.capabilities import NONE
-from toolgate.protocol.envelope import dump
 from toolgate.protocol.eras import Era
-from toolgate.protocol.results import adapt_error, adapt_result
 from toolgate.upstream import failures
 from toolgate.upstream.background import Background
 from toolgate.upstream.backoff import Backoff
 from toolgate.upstream.base import Events, Link, Links, SessionLost, State, Status
+from toolgate.upstream.crossed import AT_ONCE, crossed, left_of
 from toolgate.upstream.health import alive
 from toolgate.upstream.level import LinkLevel
 from toolgate.upstream.refresh import Refresher
 from toolgate.upstream.remirror import mirrored_anew
 from toolgate.upstream.rounds import answered, needs_input
+from toolgate.upstream.sent import Express, Sent, Way
 from toolgate.upstream.slots import Slots
 from toolgate.upstream.tally import Tally
 from toolgate.upstream.watched import Heard, Watched
@@ -39,10 +39,7 @@ __all__ = ["Upstream"]
 _STEADY: Final = 30.0  # seconds after which a start has proved itself
 _RETIRE: Final = 60.0  # seconds for the calls of a link that is no longer used
 _RETIRED: Final = 16
-_AT_ONCE: Final = 0.001  # seconds
 _ROUNDS: Final = 16  # times that a modern server may ask for input in one call of a legacy client
-
-_RESULT_TYPE: Final = b'"resultType"'
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +73,8 @@ class Upstream:
         self._refresher = Refresher(
             server, self._remembered.catalogue if self._remembered else None, self._learn, self._unlisted
         )
-        self._link: Link | None = None
+        self.link: Link | None = None
+        """While there is one."""
         self.known_era = self._remembered.era if self._remembered else None
         """As far as it is known without waiting."""
         self.link_era: Era | None = None
@@ -93,7 +91,8 @@ class Upstream:
         self._tally = tally or Tally()
         self._capabilities = capabilities
         self._is_first = capabilities == NONE
-        self._under_way = 0
+        self.under_way = 0
+        """Calls that it has not answered yet."""
         self._watched = Watched()
         self._background = Background(_RETIRED)
         self._running: asyncio.Task[None] | None = None
@@ -108,7 +107,7 @@ class Upstream:
 
     @property
     def status(self) -> Status:
-        link, error = self._link, self._error
+        link, error = self.link, self._error
         return Status(
             server=self.server,
             state=self._state,
@@ -135,15 +134,16 @@ class Upstream:
         Raises `ServerUnavailable` at once while the server is failing, and whatever else a link raises.
         """
         self._tally.calls += 1
-        self._under_way += 1
-        began = time.monotonic()
+        self.under_way += 1
+        sent = call.sent
+        began = time.monotonic() - (time.perf_counter() - sent.began if sent is not None else 0)
         try:
-            link = self._link or await self._started_within(call.timeout)
+            link = sent.way.link if isinstance(sent, Sent) else self.link or await self._started_within(call.timeout)
             try:
                 reply = await self._pass(link, call, began)
             except SessionLost as lost:
                 self._drop(link, lost)
-                reply = await self._pass(await self._started_within(call.timeout), call, began)
+                reply = await self._pass(await self._started_within(call.timeout), call.with_(sent=None), began)
         except DeadlineExceeded:
             late = failures.late(call)  # in terms of the time that it had from the beginning
             self._note(late)
@@ -152,37 +152,52 @@ class Upstream:
             self._note(error)
             raise
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
         self._session_losses = 0
         self._tally.replied(time.monotonic() - began)
         return reply
 
-    @property
-    def under_way(self) -> int:
-        """Calls that it has not answered yet."""
-        return self._under_way
+    def way(self, call: Call) -> Way | None:
+        """See `sent.Express`; None where there is no link now."""
+        return self.link.way(call, self) if isinstance(self.link, Express) else None
+
+    def began(self) -> None:
+        """A call was sent without `send`."""
+        self._tally.calls += 1
+        self.under_way += 1
+
+    def ended(self, seconds: float | None = None) -> None:
+        self.under_way -= 1
+        if seconds is not None:
+            self._tally.replied(seconds)
+
+    def undo(self) -> None:
+        self.under_way -= 1
+        self._tally.calls -= 1
 
     @property
     def linked(self) -> bool:
-        return self._link is not None
+        return self.link is not None
 
     async def check(self) -> None:
         """Ask whether it is alive. Raises `UpstreamError`; a server that is down has been found out already."""
-        if self._link is not None:
-            await alive(self._link)
+        if self.link is not None:
+            await alive(self.link)
 
-    async def subscribe(self, uri: str, heard: Heard, timeout: float) -> Reply:
+    async def subscribe(self, uri: str, heard: Heard, timeout: float, more: bytes = b"{}") -> Reply:
         """Tell `heard` of updates of a resource from now on. Raises as `send` does."""
-        link = self._link or await self._started_within(timeout)
-        return await self._watched.subscribe(link, uri, heard)
+        link = self.link or await self._started_within(timeout)
+        return await self._watched.subscribe(link, uri, heard, more)
 
     async def unsubscribe(self, uri: str, heard: Heard) -> None:
-        await self._watched.unsubscribe(self._link, uri, heard)
+        await self._watched.unsubscribe(self.link, uri, heard)
 
     # relay.News
 
     def changed(self, kinds: frozenset[Kind]) -> None:
-        self._refresher.changed(kinds)
+        outdated = self._refresher.changed(kinds)
+        if outdated is not None and self._is_first and self.link is not None:  # else there is a newer one
+            self._events.catalogue(self.server.name, outdated)
 
     def updated(self, uri: str, params: bytes) -> None:
         self._events.updated(self.server.name)
@@ -190,7 +205,7 @@ class Upstream:
 
     async def era(self, call: Call) -> Era:
         """Of the server, once it has started; waits and raises as `send` does."""
-        link = self._link or await self._started_within(call.timeout)
+        link = self.link or await self._started_within(call.timeout)
         return link.era
 
     async def _pass(self, link: Link, call: Call, began: float) -> Reply:
@@ -199,12 +214,14 @@ class Upstream:
             await self._level.suit(call)
         for _ in range(_ROUNDS):
             waited = time.monotonic() - began
-            reply = await link.send(call if waited < _AT_ONCE else _left_of(call, waited))
+            reply = await link.send(call if waited < AT_ONCE else left_of(call, waited))
+            if call.sent is not None:
+                call = call.with_(sent=None)  # what follows is another request
             if reply.is_error and (anew := await mirrored_anew(link, call, reply)) is not None:
                 call = anew
-                reply = await link.send(_left_of(call, time.monotonic() - began))
+                reply = await link.send(left_of(call, time.monotonic() - began))
             if link.era is call.era or not needs_input(reply):
-                return _crossed(reply, link, call)
+                return crossed(reply, link, call)
             again = await answered(call, reply)
             if isinstance(again, Reply):
                 return again
@@ -223,9 +240,9 @@ class Upstream:
                 server=self.server.name,
                 state=self._state.value,
             ) from None
-        if self._link is None:
+        if self.link is None:
             raise self._down()
-        return self._link
+        return self.link
 
     def _down(self) -> ServerUnavailable:
         """Why there is no link, since when, and when it is tried again."""
@@ -273,7 +290,7 @@ class Upstream:
     async def _serve(self, link: Link) -> tuple[float, ToolgateError]:
         """Everything while a link lives. The answer says for how many seconds, and why it ended."""
         began = time.monotonic()
-        self._link = link
+        self.link = link
         self.known_era = self.link_era = link.era
         self._level = LinkLevel(link)
         self._move(State.READY)
@@ -286,7 +303,7 @@ class Upstream:
         held = time.monotonic() - began
         self._session_losses += isinstance(reason, SessionLost)
         proved = held >= _STEADY or (isinstance(reason, SessionLost) and self._session_losses == 1)
-        self._link = self.link_era = None
+        self.link = self.link_era = None
         self._note(reason)
         self._move(State.STARTING if proved else State.FAILING, reason)
         return held, reason
@@ -305,8 +322,8 @@ class Upstream:
 
     def _drop(self, link: Link, reason: ToolgateError) -> None:
         """A call met the link's end before the task that waits for it did."""
-        if self._link is link:
-            self._link = self.link_era = None
+        if self.link is link:
+            self.link = self.link_era = None
             self._move(State.STARTING, reason)
 
     async def _retire(self, link: Link) -> None:
@@ -354,7 +371,7 @@ class Upstream:
     def stop(self) -> None:
         """Refuse calls from now on. Those under way go on until `close` has given them their time."""
         if self._state is not State.STOPPED:
-            self._last_link, self._link, self.link_era = self._link, None, None
+            self._last_link, self.link, self.link_era = self.link, None, None
             self._move(State.STOPPED)
             if self._running is not None:
                 self._running.cancel()
@@ -367,26 +384,6 @@ class Upstream:
         if self._last_link is not None:
             await self._last_link.close(grace)
         await self._background.finish(grace)
-
-
-def _left_of(call: Call, waited: float) -> Call:
-    """The call with what is left of its time."""
-    return call.with_(timeout=max(call.timeout - waited, _AT_ONCE))
-
-
-def _crossed(reply: Reply, link: Link, call: Call) -> Reply:
-    """The reply of a link in the era of the call. Raises `EraMismatch`."""
-    if reply.flow is not None:
-        return reply
-    if link.era is call.era and (reply.is_error or call.era is Era.LEGACY or _RESULT_TYPE in reply.payload):
-        return reply
-    server = call.route.server
-    if reply.is_error:
-        return Reply(adapt_error(reply.payload, link=link.era, client=call.era), is_error=True)
-    info = dump(link.catalogue_head.server_info) if link.catalogue_head.server_info else b""
-    return Reply(
-        adapt_result(reply.payload, call.method, link=link.era, client=call.era, server=server, server_info=info)
-    )
 
 
 def _span(seconds: float) -> str:

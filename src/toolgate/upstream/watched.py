@@ -24,18 +24,20 @@ _FULL: Final = Reply(b'{"code":-32603,"message":"too many resources of this serv
 
 class Watched:
     def __init__(self) -> None:
+        self._more: dict[str, bytes] = {}
         self._heard: dict[str, set[Heard]] = {}
         self._changing = asyncio.Lock()
 
-    async def subscribe(self, link: Link, uri: str, heard: Heard) -> Reply:
-        """The server's own answer where it was asked and refused."""
+    async def subscribe(self, link: Link, uri: str, heard: Heard, more: bytes = b"{}") -> Reply:
+        """The server's own answer where it was asked and refused. It is told what the first one tells besides."""
         async with self._changing:
             if uri not in self._heard:
                 if len(self._heard) >= _MOST:
                     return _FULL
-                reply = await link.subscribe(uri)
+                reply = await link.subscribe(uri, more)
                 if reply.is_error:
                     return reply
+                self._more[uri] = more
             self._heard.setdefault(uri, set()).add(heard)
         return _DONE
 
@@ -44,7 +46,10 @@ class Watched:
         async with self._changing:
             wanting = self._heard.get(uri, set())
             wanting.discard(heard)
-            if not wanting and self._heard.pop(uri, None) is not None and link is not None:
+            if wanting or self._heard.pop(uri, None) is None:
+                return
+            del self._more[uri]
+            if link is not None:
                 try:
                     await link.unsubscribe(uri)
                 except UpstreamError as error:
@@ -55,7 +60,7 @@ class Watched:
         async with self._changing:
             for uri in tuple(self._heard):
                 try:
-                    await link.subscribe(uri)
+                    await link.subscribe(uri, self._more[uri])
                 except UpstreamError as error:
                     _log.warning("updates of %s are missing: %s", uri, error)
                     return

@@ -268,6 +268,9 @@ class _Front:
     def admit(self, request: Request) -> int | Answer:
         return self._admit(request)
 
+    def at_once(self, request: Request) -> bool:
+        return self._app.at_once(request)
+
     async def __call__(self, request: Request) -> None:
         if request.path.startswith(_API):
             if not self._leads and self._handover is not None:

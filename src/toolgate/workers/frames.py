@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from toolgate.catalog.snapshot import Route, Snapshot
 from toolgate.errors import ServerUnavailable, ToolgateError
+from toolgate.model.freshness import Freshness, Hint
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Catalogue, Item, Kind
 from toolgate.observe.tracing import Quiet
@@ -87,6 +88,7 @@ class Subscribe(msgspec.Struct, tag=5, array_like=True, gc=False):
     server: str
     uri: str
     timeout: float
+    more: bytes
 
 
 class Unsubscribe(msgspec.Struct, tag=6, array_like=True, gc=False):
@@ -191,6 +193,8 @@ class Learned(msgspec.Struct, tag=28, array_like=True, gc=False):
     capabilities: bytes
     server_info: bytes
     instructions: str
+    more: dict[str, bytes]
+    hints: dict[str, Hint]
 
 
 class Outdated(msgspec.Struct, tag=31, array_like=True, gc=False):
@@ -298,6 +302,8 @@ def learned(server: str, catalogue: Catalogue) -> Learned:
         dump(catalogue.capabilities),
         dump(catalogue.server_info),
         catalogue.instructions,
+        dict(catalogue.more),
+        dict(catalogue.freshness.hints),
     )
 
 
@@ -309,7 +315,8 @@ def catalogue_of(frame: Learned) -> Catalogue:
     items = {kind: tuple(several) for kind, several in listed.items()}
     capabilities: dict[str, Any] = msgspec.json.decode(frame.capabilities)
     server_info: dict[str, Any] = msgspec.json.decode(frame.server_info)
-    return Catalogue(items, capabilities, server_info, frame.instructions)
+    freshness = Freshness(frame.hints)
+    return Catalogue(items, capabilities, server_info, frame.instructions, frame.more, freshness)
 
 
 def fault_of(error: ToolgateError) -> Fault:

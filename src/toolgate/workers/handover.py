@@ -106,6 +106,9 @@ class Received:
             return Answer(403, b"this door is for the workers of a gateway")
         return self._app.admit(request)
 
+    def at_once(self, request: Request) -> bool:
+        return self._app.at_once(request)
+
     async def __call__(self, request: Request) -> None:
         try:
             await self._app(request)

@@ -183,7 +183,7 @@ class _Desk:
         def heard(uri: str, params: bytes) -> None:
             self.wire.send(Updated(frame.number, uri, params))
 
-        reply = await self._server(frame.server).subscribe(frame.uri, heard, frame.timeout)
+        reply = await self._server(frame.server).subscribe(frame.uri, heard, frame.timeout, frame.more)
         if not reply.is_error:
             self._heard_by[frame.number] = frame.server, frame.uri, heard
         self.wire.send(Replied(frame.number, reply.payload, reply.is_error))

@@ -10,6 +10,7 @@ from toolgate.model.server import Server
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
 from toolgate.upstream.base import Events, State, Status
+from toolgate.upstream.sent import Way
 from toolgate.upstream.shared import traced
 from toolgate.upstream.watched import Heard
 from toolgate.workers import frames
@@ -83,6 +84,10 @@ class RemoteUpstream:
         sending = self._send(call)
         return traced(call, self._status, sending) if call.trace.sampled else sending
 
+    def way(self, call: Call) -> Way | None:
+        """There is none: another worker counts it."""
+        return None
+
     async def _send(self, call: Call) -> Reply:
         try:
             if not self._peer.is_up:
@@ -106,13 +111,13 @@ class RemoteUpstream:
             else:
                 return
 
-    async def subscribe(self, uri: str, heard: Heard, timeout: float) -> Reply:
+    async def subscribe(self, uri: str, heard: Heard, timeout: float, more: bytes = b"{}") -> Reply:
         numbers: list[int] = []
 
         def subscribe(number: int) -> Subscribe:
             numbers.append(number)
             self._peer.hear(number, heard)
-            return Subscribe(number, self.server.name, uri, timeout)
+            return Subscribe(number, self.server.name, uri, timeout, more)
 
         try:
             await self._peer.up(timeout)

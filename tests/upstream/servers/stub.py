@@ -10,6 +10,7 @@ import time
 from typing import Any, Final
 
 MODE: Final = sys.argv[1] if len(sys.argv) > 1 else "legacy"
+MORE: Final = json.loads(os.environ.get("MORE", "{}"))  # members of results, by method
 TOOLS: Final = ["echo", "slow", "progress", "log", "die", "huge", "ask", "late", "garbage", "add"]
 _lock = threading.Lock()
 _tools = list(TOOLS)
@@ -47,10 +48,11 @@ def hello(message: dict[str, Any]) -> None:
         version = "2025-03-26" if MODE == "old" else message["params"]["protocolVersion"]
         info = {"name": "stub", "version": "1"}
         _client.update(message["params"]["capabilities"])
-        answer(key, {"protocolVersion": version, "capabilities": capabilities, "serverInfo": info})
+        greeting = {"protocolVersion": version, "capabilities": capabilities, "serverInfo": info}
+        answer(key, greeting | MORE.get(method, {}))
     elif MODE in {"modern", "pushy"}:
         discovered = {"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": capabilities}
-        answer(key, discovered)
+        answer(key, discovered | MORE.get(method, {}))
     elif MODE == "future":
         refuse(key, -32022, "unsupported", {"supported": ["2031-01-01"], "requested": "2026-07-28"})
     elif MODE == "dual":
@@ -67,6 +69,7 @@ def list_tools(message: dict[str, Any]) -> None:
     result: dict[str, Any] = {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in page]}
     if at + 4 < len(_tools):
         result["nextCursor"] = str(at + 4)
+    result |= MORE.get("tools/list", {})
     answer(message["id"], result)
 
 
@@ -192,11 +195,12 @@ def listen(message: dict[str, Any]) -> None:
     write({"method": "notifications/subscriptions/acknowledged", "params": acknowledged})
 
 
-def subscribe(key: Any, method: str, uri: str) -> None:
+def subscribe(key: Any, method: str, params: dict[str, Any]) -> None:
+    uri = params["uri"]
     if uri.startswith("x:"):
         refuse(key, -32002, "no such resource")
         return
-    _subscriptions.append([method, uri])
+    _subscriptions.append([method, uri, *([params] if len(params) > 1 else [])])
     (_subscribed.append if method == "resources/subscribe" else _subscribed.remove)(uri)
     answer(key, {})
 
@@ -257,7 +261,7 @@ def take(message: dict[str, Any]) -> None:
     elif method == "subscriptions/listen":
         listen(message)
     elif method in {"resources/subscribe", "resources/unsubscribe"}:
-        subscribe(message["id"], method, message["params"]["uri"])
+        subscribe(message["id"], method, message["params"])
     elif "id" in message:
         refuse(message["id"], -32601, "unknown method")
 

@@ -139,6 +139,10 @@ class Cache:
             self.results.put(key, kept)
         return Reply(reply.payload, cached=True)
 
+    def passes(self, route: Route) -> bool:
+        """Whether calls of a tool are never answered here."""
+        return not self._lifetimes or not self._seconds(route)
+
     def _seconds(self, route: Route) -> float:
         """For how long results of this tool are good; 0 for not at all."""
         known = route.memo.get(_MEMO)

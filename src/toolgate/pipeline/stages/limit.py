@@ -57,10 +57,11 @@ class Limit:
 
     async def __call__(self, call: Call, proceed: Proceed) -> Reply:
         """Raises `RateLimited` and `Overloaded`."""
-        if self._under_way >= self._calls:
-            raise _overloaded(self._calls)
-        if self._is_limited:
-            self._take(call)
+        if call.sent is None:
+            if self._under_way >= self._calls:
+                raise _overloaded(self._calls)
+            if self._is_limited and (short := self._short(call)) is not None:
+                raise _limited(call, short)
         if self._calls_per_principal is not None:
             return await self._among_its_own(call, proceed, self._calls_per_principal)
         self._under_way += 1
@@ -68,6 +69,19 @@ class Limit:
             return await proceed(call)
         finally:
             self._under_way -= 1
+
+    def enter(self, call: Call) -> bool:
+        """Let a call in that nobody waits for; then `leave` when it has ended. False where it is refused, or has to be
+        counted in more ways: nothing is used up then."""
+        if self._under_way >= self._calls or self._calls_per_principal is not None:
+            return False
+        if self._is_limited and self._short(call) is not None:
+            return False
+        self._under_way += 1
+        return True
+
+    def leave(self) -> None:
+        self._under_way -= 1
 
     async def _among_its_own(self, call: Call, proceed: Proceed, most: int) -> Reply:
         whose, counts = call.principal.id, self._of_principal
@@ -85,7 +99,8 @@ class Limit:
             else:
                 counts[whose] -= 1
 
-    def _take(self, call: Call) -> None:
+    def _short(self, call: Call) -> Short | None:
+        """Take a token for the call out of each bucket, or say which is empty."""
         route = call.route
         tool = route.name if call.method == "tools/call" else ""
         key = (call.principal.id, route.server, tool)
@@ -94,8 +109,7 @@ class Limit:
             if len(self._wants) >= _MOST:
                 self._wants.clear()
             wants = self._wants[key] = tuple(self._wanted(*key))
-        if wants and (short := self._buckets.take(wants)) is not None:
-            raise _limited(call, short)
+        return self._buckets.take(wants) if wants else None
 
     def _wanted(self, principal: str, server: str, tool: str) -> list[Want]:
         own_tools: Mapping[str, Rate] = self._tools.get(server, {})

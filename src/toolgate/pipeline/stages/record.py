@@ -14,7 +14,7 @@ from toolgate.observe.spans import Trace
 from toolgate.pipeline.call import Call, Reply
 from toolgate.pipeline.stage import Proceed
 
-__all__ = ["Record", "Recording"]
+__all__ = ["Record", "Recording", "outcome_of"]
 
 log = logging.getLogger("toolgate.calls")
 
@@ -41,16 +41,24 @@ class Record:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
 
+    @property
+    def full(self) -> bool:
+        """There is no room for the record of another call."""
+        return self._recording.full
+
     async def __call__(self, call: Call, proceed: Proceed) -> Reply:
-        if self._recording.full:
-            await self._recording.room()  # before the call: what happens is on record
-        at, began = time(), perf_counter()
+        if call.sent is not None:
+            at, began = call.sent.at, call.sent.began
+        else:
+            if self._recording.full:
+                await self._recording.room()  # before the call: what happens is on record
+            at, began = time(), perf_counter()
         if isinstance(call.trace, Trace):
             call.trace.group("admission")
         outcome, reply = "internal", _NOTHING
         try:
             reply = await proceed(call)
-            outcome = ("error" if reply.is_error else "failed") if reply.is_error or _failed(call, reply) else "ok"
+            outcome = outcome_of(call, reply)
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
@@ -58,10 +66,11 @@ class Record:
             outcome = error.code
             raise
         finally:
-            self._leave(call, reply, at, perf_counter() - began, outcome)
+            self.leave(call, reply, at, perf_counter() - began, outcome)
         return reply
 
-    def _leave(self, call: Call, reply: Reply, at: float, seconds: float, outcome: str) -> None:
+    def leave(self, call: Call, reply: Reply, at: float, seconds: float, outcome: str) -> None:
+        """The record of a call that has ended."""
         principal, route = call.principal, call.route
         recorded = Recorded(
             at,
@@ -73,7 +82,7 @@ class Record:
             call.method,
             route.server,
             route.name,
-            call.era.value,
+            call.era._value_,  # `value` is a Python function
             outcome,
             call.size,
             len(reply.payload) if reply.flow is None else reply.flow.length,
@@ -104,14 +113,16 @@ def _joined(teams: tuple[str, ...]) -> str:
     return ",".join(teams)
 
 
-def _failed(call: Call, reply: Reply) -> bool:
-    """Whether the tool itself says that it failed."""
+def outcome_of(call: Call, reply: Reply) -> str:
+    """See `Recorded.outcome`."""
+    if reply.is_error:
+        return "error"
     if _MARK not in reply.payload or call.method != "tools/call":
-        return False
+        return "ok"
     try:
-        return _tool.decode(reply.payload).isError
+        return "failed" if _tool.decode(reply.payload).isError else "ok"
     except msgspec.DecodeError:
-        return False
+        return "ok"
 
 
 def _tell(level: int, recorded: Recorded) -> None:

@@ -15,7 +15,7 @@ from toolgate.policy.arguments import ArgumentCheck, TooComplex, compile_check
 from toolgate.protocol.envelope import dump
 from toolgate.protocol.eras import Era
 
-__all__ = ["validate"]
+__all__ = ["check_of", "validate"]
 
 _MEMO: Final = "validate"
 
@@ -34,13 +34,19 @@ def validate(call: Call, proceed: Proceed) -> Awaitable[Reply]:
     (2025-11-25 and 2026-07-28, Tools, Error Handling; revisions before have "invalid input data" there). Raises
     `InvalidParams` for arguments that are no object, which is a malformed request."""
     if call.method == "tools/call":
-        try:
-            check: ArgumentCheck | None = call.route.memo[_MEMO]
-        except KeyError:
-            check = call.route.memo[_MEMO] = _check(call.route)
+        check = check_of(call.route)
         if check is not None and not check.fits(call.params.get("arguments")):
             return _refused(call, check)
     return proceed(call)
+
+
+def check_of(route: Route) -> ArgumentCheck | None:
+    """What the arguments of a tool are held against; None where all are let pass."""
+    try:
+        known: ArgumentCheck | None = route.memo[_MEMO]
+    except KeyError:
+        known = route.memo[_MEMO] = _check(route)
+    return known
 
 
 def _check(route: Route) -> ArgumentCheck | None:
