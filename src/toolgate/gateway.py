@@ -144,8 +144,9 @@ class Gateway:
             self._catalog,
             self._pool,
             self._watching.tracer,
+            self._sessions,
+            mcp,
             stages=(record, self._authorize, self._limit, self._cache),
-            finish=mcp.answer,
         )
         sse = HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer, place)
         gauges: dict[str, Callable[[], Reading]] = {

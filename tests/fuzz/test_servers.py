@@ -90,6 +90,10 @@ class _Process:
 
     pid = 0
 
+    @property
+    def reads(self) -> bool:
+        return True
+
     async def ready(self) -> None:
         """Always."""
 

@@ -1,7 +1,7 @@
 """Calls that have nothing to wait for but their server are answered without a task.
 
-A client that calls the same tool again sends the same head again. What became of the first one (who calls, what is
-called, over which way) is kept with the head as its `_Plan`, and only what differs from call to call is looked at: the
+A client sends the same head again and again. What became of the first call of a tool with it (who calls, what is
+called, over which way) is kept with the head as a `_Plan`, and only what differs from call to call is looked at: the
 arguments, the limits, the trace. The stages are those of the long road, asked one by one.
 
 Whatever is out of the ordinary takes the long road: before it is sent, as if it had not been looked at here; afterwards
@@ -9,8 +9,7 @@ with what was `Sent`. So nothing is refused, explained, streamed or timed out he
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from time import perf_counter, time
 from typing import Final, Literal
 
@@ -22,34 +21,38 @@ from toolgate.catalog.snapshot import Snapshot, View
 from toolgate.errors import CannotAsk, ToolgateError
 from toolgate.http.request import Head, Request
 from toolgate.inbound.channel import DirectChannel
+from toolgate.inbound.elsewhere import Elsewhere
 from toolgate.inbound.exchange import Exchange
-from toolgate.inbound.modern import read_meta, said
+from toolgate.inbound.http import StreamableHttp
+from toolgate.inbound.modern import is_modern, read_meta, said
+from toolgate.inbound.sessions import Session, Sessions
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
 from toolgate.observe.logs import request_id
+from toolgate.observe.traceparent import STATE, TRACEPARENT
 from toolgate.observe.tracing import UNTRACED, Tracer
-from toolgate.pipeline.call import Call, Reply
+from toolgate.pipeline.call import Call, Channel, Reply
 from toolgate.pipeline.stages.authorize import Authorize
 from toolgate.pipeline.stages.cache import Cache
 from toolgate.pipeline.stages.limit import Limit
 from toolgate.pipeline.stages.record import Record, outcome_of
 from toolgate.pipeline.stages.validate import check_of
 from toolgate.policy.arguments import ArgumentCheck
-from toolgate.protocol.envelope import Fields, dump, response
-from toolgate.protocol.eras import MODERN_VERSIONS, Era
+from toolgate.protocol.envelope import NOTHING, Fields, dump, response
+from toolgate.protocol.eras import LEGACY_VERSIONS, MODERN_VERSIONS, Era
 from toolgate.upstream.pool import Pool
 from toolgate.upstream.sent import Sent, Way
 
-__all__ = ["Express", "Finish"]
-
-log = logging.getLogger(__name__)
-
-Finish = Callable[[Exchange, DirectChannel], Awaitable[None]]
-"""The long road of a request that was read."""
+__all__ = ["Express"]
 
 _TOOL: Final = "tools/call"
+_SESSION: Final = b"mcp-session-id"
+_VERSION: Final = b"mcp-protocol-version"
 _MARK: Final = b"x-mcp-header"
-_MOST: Final = 64  # plans made in vain, from which on only one in as many calls tries again
+_LONG: Final = 4_096  # bytes of a name and a `_meta` from which on they are not kept
+_MOST: Final = 64  # plans of one head
+_VAIN: Final = 64  # plans made in vain, from which on only one in as many calls tries again
+_NO_REPLY: Final = Reply(b"")
 
 
 class _Request(msgspec.Struct):
@@ -59,66 +62,81 @@ class _Request(msgspec.Struct):
     params: Fields
 
 
+_decode: Final = msgspec.json.Decoder(_Request).decode
+
+
 class _Nowhere:
-    """The channel of a call that has no task: there is nothing that it could be told before its reply."""
+    """The channel of a call that is none."""
 
     def send(self, message: bytes) -> bool:
         return False
 
     async def ask(self, method: str, params: bytes | None) -> Reply:
-        raise CannotAsk(f"this client cannot be asked for {method}")
+        raise CannotAsk(f"nobody can be asked for {method}")
 
 
 _NOWHERE: Final = _Nowhere()
-_NO_REPLY: Final = Reply(b"")
-_decode: Final = msgspec.json.Decoder(_Request).decode
+
+
+class _Caller(msgspec.Struct, frozen=True):
+    """What a client says of itself, in the words of its era."""
+
+    era: Era
+    version: str
+    capabilities: bytes
+    session: Session | None = None
 
 
 class _Plan:
-    """What is known of a head, and of the `_meta` that came with it."""
+    """What becomes of a call of one tool."""
 
-    __slots__ = (
-        "call", "check", "meta", "name", "principal", "settings", "snapshot", "unused", "used", "view", "way",
-    )  # fmt: skip
+    __slots__ = ("check", "like", "view", "way")
 
-    way: Way | None
-    check: ArgumentCheck | None
-    view: View
-    call: Call
-    """One like all that will come."""
-    unused: int
-    """How many plans in a row, up to this one, were made in vain: what comes with this head differs each time."""
+    def __init__(self, like: Call, view: View, check: ArgumentCheck | None, way: Way) -> None:
+        """All calls are `like` one, but for their arguments."""
+        self.like = like
+        self.view = view
+        self.check = check
+        self.way = way
 
-    def __init__(
-        self, settings: object, snapshot: Snapshot, principal: Principal, name: bytes, meta: bytes, unused: int
-    ) -> None:
+
+class _Plans:
+    """What is known of a head: a plan for each name and `_meta` that came with it.
+
+    `vain` counts those that were made since one was last used: what comes with this head may differ each time.
+    """
+
+    __slots__ = ("known", "principal", "session", "settings", "snapshot", "token", "vain")
+
+    def __init__(self, settings: object, snapshot: Snapshot, principal: Principal) -> None:
         self.settings = settings
         self.snapshot = snapshot
         self.principal = principal
-        self.name = name
-        self.meta = meta
-        self.way = None
-        self.unused = unused
-        self.used = False
+        self.known: dict[tuple[bytes, bytes], _Plan] = {}
+        self.vain = 0
+        self.session: Session | None = None
+        self.token = ""
 
 
 class Express:
-    """`stages` are those of the long road, which `finish` leads to."""
+    """`stages` are those of the long road, which `mcp` leads to."""
 
     def __init__(
         self,
         catalog: Catalog,
         pool: Pool,
         tracer: Tracer,
+        sessions: Sessions,
+        mcp: StreamableHttp,
         *,
         stages: tuple[Record, Authorize, Limit, Cache],
-        finish: Finish,
     ) -> None:
         self._catalog = catalog
         self._pool = pool
         self._tracer = tracer
+        self._sessions = sessions
+        self.mcp = mcp
         self.record, self._authorize, self.limit, self._cache = stages
-        self.finish = finish
         self._settings = object()
 
     def forget(self) -> None:
@@ -132,106 +150,147 @@ class Express:
             str(body, "utf-8")  # see `envelope.parse`
             message = _decode(body)
             params = message.params
-            called, meta = bytes(params["name"]), bytes(params["_meta"])
+            called, meta = bytes(params["name"]), bytes(params.get("_meta", b""))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             return False
-        known = request.headers.plan
-        plan = known if isinstance(known, _Plan) else None
-        if (
-            plan is None
-            or plan.settings is not self._settings
-            or plan.snapshot is not self._catalog.current
-            or plan.principal is not principal
-            or plan.meta != meta
-            or plan.name != called
-            or (plan.way is not None and not plan.way.is_open)
-        ):
-            unused = plan.unused + 1 if plan is not None and not plan.used else 0
-            if plan is not None and unused > _MOST and unused % _MOST:
-                plan.unused = unused
+        plans = self._plans(request, principal)
+        plan = plans.known.get((called, meta))
+        if plan is None or not plan.way.is_open:
+            plan = self._planned(plans, request, params, called, meta)
+            if plan is None:
                 return False
-            request.headers.plan = plan = self._plan(request, principal, params, called, meta, unused)
-        way = plan.way
-        if way is None or len(params) != 2 + ("arguments" in params) or self.record.full:
+        key, arguments, like, session = bytes(message.id), params.get("arguments"), plan.like, plans.session
+        if (
+            len(params) != 1 + bool(meta) + (arguments is not None)
+            or not (key.isdigit() or key[:1] == b'"')
+            or (session is not None and not self._goes_on(plans, session, key))
+            or (plan.check is not None and not plan.check.fits(arguments))
+            or self.record.full
+            or (trace := self._tracer.quiet()) is None
+            or not plan.way.reserve()
+        ):
             return False
-        key = bytes(message.id)
-        if not key.isdigit() and key[:1] != b'"':
-            return False
-        if plan.check is not None and not plan.check.fits(params.get("arguments")):
-            return False
-        trace = self._tracer.quiet()
-        if trace is None or not way.reserve():
-            return False
-        like = plan.call
-        call = Call(
-            name, principal, _TOOL, params, like.meta, Era.MODERN, like.version, like.route, plan.snapshot, _NOWHERE,
-            like.timeout, None, like.capabilities, len(body), trace, True,
+        ride = _Ride(plan, key, request, session, self)
+        ride.call = call = Call(
+            name, principal, _TOOL, params, like.meta, like.era, like.version, like.route, like.snapshot, ride,
+            like.timeout, None, like.capabilities, len(body), trace, like.flows,
         )  # fmt: skip
         if not self.limit.enter(call):
-            way.release()
+            plan.way.release()
+            del ride.call
             return False
-        plan.used = True
-        _Ride(call, way, key, request, plan, self).go()
+        plans.vain = 0
+        ride.go()
         return True
 
-    def _plan(
-        self, request: Request, principal: Principal, params: Fields, called: bytes, meta: bytes, unused: int
-    ) -> _Plan:
-        snapshot = self._catalog.current
-        plan = _Plan(self._settings, snapshot, principal, called, meta, unused)
-        endpoint, heard = request.path, said(request.headers)
-        fields, envelope = read_meta(params["_meta"])
-        whole = snapshot.views.get(endpoint)
+    def _plans(self, request: Request, principal: Principal) -> _Plans:
+        plans = request.headers.plan
         if (
-            whole is None
-            or envelope is None
-            or request.method != "POST"
-            or not heard.speaks
-            or heard.method != _TOOL
-            or heard.version != envelope.version
-            or envelope.version not in MODERN_VERSIONS
-            or envelope.log_level is not None
-            or heard.name is None
-            or dump(heard.name) != called
-            or (route := whole.of(Kind.TOOLS).route(heard.name)) is None
-            or _MARK in route.raw
-            or not self._cache.passes(route)
+            isinstance(plans, _Plans)
+            and plans.snapshot is self._catalog.current
+            and plans.settings is self._settings
+            and plans.principal is principal
         ):
-            return plan
-        view = self._catalog.permissions.view(snapshot, endpoint, principal)
-        if len(view.servers) > 1 and b"tasks" in envelope.capabilities:
-            return plan
+            return plans
+        request.headers.plan = made = _Plans(self._settings, self._catalog.current, principal)
+        return made
+
+    def _goes_on(self, plans: _Plans, session: Session, key: bytes) -> bool:
+        """Whether the session is as it was, and there is no other request of that id."""
         try:
-            self._authorize.check(principal, _TOOL, route)
-        except ToolgateError:
-            return plan
-        timeout, _ = self._pool.reach(route)
-        plan.call = Call(
-            "", principal, _TOOL, params, fields, Era.MODERN, envelope.version, route, snapshot,
-            _NOWHERE, timeout, None, envelope.capabilities, 0, UNTRACED, True,
-        )  # fmt: skip
-        plan.view = view
-        plan.check = check_of(route)
-        plan.way = self._pool.way(plan.call)
+            found = self._sessions.find(plans.token, session.endpoint, plans.principal)
+        except Elsewhere:
+            return False
+        return found is session and session.log_level is None and key not in session.in_flight
+
+    def _planned(self, plans: _Plans, request: Request, params: Fields, called: bytes, meta: bytes) -> _Plan | None:
+        """The plan for such calls; None where they take the long road."""
+        if len(called) + len(meta) > _LONG:
+            return None
+        plans.vain += 1
+        if plans.vain > _VAIN and plans.vain % _VAIN:
+            return None
+        if len(plans.known) >= _MOST:
+            plans.known.clear()
+        try:
+            plan = self._plan(plans, request, params, called)
+        except (ToolgateError, Elsewhere, msgspec.DecodeError):
+            return None
+        if plan is not None:
+            plans.known[called, meta] = plan
         return plan
+
+    def _plan(self, plans: _Plans, request: Request, params: Fields, called: bytes) -> _Plan | None:
+        """Raises `ToolgateError` and `Elsewhere`: the long road does it again, and says so."""
+        snapshot, principal, endpoint = plans.snapshot, plans.principal, request.path
+        fields, _ = read_meta(params.get("_meta"))
+        whole = snapshot.views.get(endpoint)
+        if whole is None or request.method != "POST" or not said(request.headers).speaks:
+            return None
+        if not fields.keys().isdisjoint({TRACEPARENT, STATE}):
+            return None
+        caller = self._caller(plans, request, params, called)
+        route = whole.of(Kind.TOOLS).route(msgspec.json.decode(called, type=str))
+        if caller is None or route is None or _MARK in route.raw or not self._cache.passes(route):
+            return None
+        view = self._catalog.permissions.view(snapshot, endpoint, principal)
+        if len(view.servers) > 1 and b"tasks" in caller.capabilities:
+            return None
+        self._authorize.check(principal, _TOOL, route)
+        timeout, _ = self._pool.reach(route)
+        like = Call(
+            "", principal, _TOOL, NOTHING, fields, caller.era, caller.version, route, snapshot,
+            _NOWHERE, timeout, None, caller.capabilities, 0, UNTRACED, caller.era is Era.MODERN,
+        )  # fmt: skip
+        way = self._pool.way(like)
+        return _Plan(like, view, check_of(route), way) if way is not None else None
+
+    def _caller(self, plans: _Plans, request: Request, params: Fields, called: bytes) -> _Caller | None:
+        heard = said(request.headers)
+        fields, envelope = read_meta(params.get("_meta"))
+        if is_modern(_TOOL, fields, request.headers):
+            if (
+                envelope is None
+                or heard.method != _TOOL
+                or heard.version != envelope.version
+                or envelope.version not in MODERN_VERSIONS
+                or envelope.log_level is not None
+                or heard.name is None
+                or dump(heard.name) != called
+            ):
+                return None
+            return _Caller(Era.MODERN, envelope.version, envelope.capabilities)
+        named, version = request.headers.all(_SESSION), request.headers.text(_VERSION)
+        if len(named) != 1 or (version and version not in LEGACY_VERSIONS):
+            return None
+        plans.token = named[0].decode("latin-1")
+        plans.session = session = self._sessions.find(plans.token, request.path, plans.principal)
+        if session is None:
+            return None
+        return _Caller(Era.LEGACY, session.version, session.capabilities, session)
 
 
 class _Ride(Sent):
-    """One call on its way, and the request that it answers."""
+    """One call on its way, and the request that it answers. Implements `pipeline.call.Channel`: whatever the server has
+    to say before its reply makes it take the long road."""
 
-    __slots__ = ("_express", "_id", "_plan", "_request")
+    __slots__ = ("_channel", "_express", "_key", "_plan", "_request", "_session")
 
-    def __init__(self, call: Call, way: Way, key: bytes, request: Request, plan: _Plan, express: Express) -> None:
-        super().__init__(call, way, time(), perf_counter())
-        self._id = key
+    def __init__(self, plan: _Plan, key: bytes, request: Request, session: Session | None, express: Express) -> None:
+        super().__init__(plan.way, time(), perf_counter())
+        self._key = key
         self._request = request
         self._plan = plan
+        self._session = session
         self._express = express
+        self._channel: Channel | None = None
 
     def go(self) -> None:
         request = self._request
         request.on_gone = self.leave
         request.on_task = request.on_silence = self._take_the_long_road
+        if self._session is not None:
+            self._session.in_flight[self._key] = self
         self.way.send(self)
 
     def ended(self) -> None:
@@ -241,40 +300,76 @@ class _Ride(Sent):
             self.way.drop(self)
             self._leave(_NO_REPLY, "cancelled")
             return
-        reply = self.way.reply(self) if self.failure is None else None
+        reply = self.way.reply(self) if self.result is not None else None
         if reply is None:
             self._take_the_long_road()
             return
         self.way.ended(self, self._leave(reply, outcome_of(call, reply)))
-        self._request.respond(200, response(self._id, reply.payload), _head(call))
+        self._request.respond(200, response(self._key, reply.payload), _head(call))
+
+    def cancel(self) -> None:
+        """By the client of a legacy session, or by the session's end."""
+        self._take_the_long_road()
+        if self._session is not None:
+            work = self._session.in_flight[self._key]
+            asyncio.get_running_loop().call_soon(work.cancel)  # once it has begun, so that it is on record
+
+    # pipeline.call.Channel
+
+    def send(self, message: bytes) -> bool:
+        return self._take_the_long_road().send(message)
+
+    async def ask(self, method: str, params: bytes | None) -> Reply:
+        return await self._take_the_long_road().ask(method, params)
 
     def _leave(self, reply: Reply, outcome: str) -> float:
         """The stages that look at the end of a call. The answer is how many seconds it took."""
         seconds = perf_counter() - self.began
+        if self._session is not None:
+            self._session.in_flight.pop(self._key, None)
         self._express.limit.leave()
         self._express.record.leave(self.call, reply, self.at, seconds, outcome)
+        del self.call  # which leads back here
         return seconds
 
-    def _take_the_long_road(self) -> None:
+    def _take_the_long_road(self) -> Channel:
+        """The answer is the way back to the client from now on."""
+        if self._channel is not None:
+            return self._channel
+        request, session, call, mcp = self._request, self._session, self.call, self._express.mcp
         self.way.undo(self)
         self._express.limit.leave()
         self.hand_over()
-        self._request.on_gone = self._request.cancel
-        self._request.serve(self._wait())
+        request.on_gone = None
+        if session is None:
+            direct = DirectChannel(request, _head(call))
+            self._channel = direct
+            request.serve(self._until(mcp.answer(self._exchange(direct), direct)))
+        else:
+            session.in_flight.pop(self._key, None)
+            stream = session.call(self._key)
+            self._channel = stream
+            request.serve(self._until(mcp.resume(session, self._exchange(stream), stream, request, _head(call))))
+        return self._channel
 
-    async def _wait(self) -> None:
-        call = self.call
-        channel = DirectChannel(self._request, _head(call))
-        exchange = Exchange(
-            call.id, self._id, call.method, call.params, call.meta, call.era, call.version, call.principal,
-            self._request.path, call.snapshot, self._plan.view, channel, None, call.capabilities,
-            self._request.headers, call.size, None, True, call.trace, self,
+    def _exchange(self, channel: Channel) -> Exchange:
+        call, request = self.call, self._request
+        return Exchange(
+            call.id, self._key, call.method, call.params, call.meta, call.era, call.version, call.principal,
+            request.path, call.snapshot, self._plan.view, channel, None, call.capabilities, request.headers, call.size,
+            None, call.flows, call.trace, self,
         )  # fmt: skip
+
+    async def _until(self, answered: Awaitable[None]) -> None:
+        request_id.set(self.call.id)
+        self._request.on_gone = self._request.cancel
+        if self._request.gone:
+            self._request.cancel()  # at the first wait: what has not begun leaves no record
         try:
-            await self._express.finish(exchange, channel)
+            await answered
         finally:
             if not self.waited_for:
-                self.way.drop(self)  # it was refused: rules have changed meanwhile
+                self.way.abandon(self)  # it was refused: rules have changed meanwhile
 
 
 def _head(call: Call) -> Head:

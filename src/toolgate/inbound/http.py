@@ -4,7 +4,7 @@ The order of checks is that of revision 2026-07-28 (Streamable HTTP, Sending Mes
 `Accept`, one message, `_meta`, headers against body, version. `Host`, `Origin` and the caller were looked at before.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -23,6 +23,7 @@ from toolgate.inbound.in_session import InSession
 from toolgate.inbound.legacy import Legacy
 from toolgate.inbound.modern import accepted, check_headers, is_modern, read_envelope, said, unspoken
 from toolgate.inbound.received import Received
+from toolgate.inbound.session_channel import SessionChannel
 from toolgate.inbound.sessions import Session, Sessions
 from toolgate.inbound.updates import Updates
 from toolgate.inbound.wire import refuse
@@ -97,6 +98,13 @@ class StreamableHttp:
             channel.close(outcome.status, outcome.body)
         else:
             await channel.pour(outcome.body, outcome.flow)
+
+    def resume(
+        self, session: Session, exchange: Exchange, channel: SessionChannel, request: Request, head: Head
+    ) -> Awaitable[None]:
+        """The same for a request of a legacy session, whose work is begun at once."""
+        work = self.legacy.run(session, exchange.key, self._answers.answer(exchange))
+        return self.legacy.answer(session, channel, work, request, head)
 
     async def _bodiless(self, request: Request, principal: Principal, head: Head) -> None:
         if request.method == "GET":

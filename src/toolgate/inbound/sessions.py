@@ -4,13 +4,12 @@ The id of a session is a sealed token that says all that was agreed on. So a ses
 it: whichever gateway has the key reads the token and goes on, without what was under way.
 """
 
-import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import islice
 from secrets import token_urlsafe
 from time import monotonic, time
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -50,6 +49,12 @@ class _Agreed(msgspec.Struct, array_like=True, frozen=True):
 _agreed: Final = msgspec.msgpack.Decoder(_Agreed)
 
 
+class Cancellable(Protocol):
+    """A request under way; a task, for instance."""
+
+    def cancel(self) -> object: ...
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """What a legacy client set up once, and what is under way for it. `token` is the id that the client has; `id`
@@ -64,7 +69,7 @@ class Session:
     ends: float
     room: Kept
     log_level: str | None = None  # until it says otherwise a server decides what it sends
-    in_flight: dict[bytes, "asyncio.Task[object]"] = field(default_factory=dict)
+    in_flight: dict[bytes, Cancellable] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
     calls: dict[str, SessionChannel] = field(default_factory=dict)
     announcements: Announcements = field(init=False)

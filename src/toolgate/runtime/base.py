@@ -45,6 +45,11 @@ class Running(Protocol):
         that what waits is small."""
         ...
 
+    @property
+    def reads(self) -> bool:
+        """Whether `ready` would return at once."""
+        ...
+
     def write(self, line: bytes) -> None:
         """Write a line; its newline is added. Nothing happens when the process no longer reads: its end is near."""
         ...

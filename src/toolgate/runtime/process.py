@@ -108,6 +108,10 @@ class Process(asyncio.SubprocessProtocol):
         while not self._writable.is_set():
             await self._writable.wait()
 
+    @property
+    def reads(self) -> bool:
+        return self._writable.is_set()
+
     def write(self, line: bytes) -> None:
         if stdin := self._stdin:
             stdin.write(line + b"\n")

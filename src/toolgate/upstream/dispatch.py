@@ -21,6 +21,7 @@ from toolgate.upstream.inflight import InFlight
 from toolgate.upstream.outgoing import call_params, own_params, subscribe_params
 from toolgate.upstream.pending import Pending
 from toolgate.upstream.relay import News
+from toolgate.upstream.sent import Sent
 
 __all__ = ["SUBSCRIBE", "DispatchingLink", "wire_key"]
 
@@ -49,7 +50,7 @@ class DispatchingLink(ABC):
         self._limit = limit
         self._news = news
         self._pending = Pending()
-        self._alarms = Alarms()
+        self.alarms = Alarms()
         self._in_flight = InFlight()
         self._asking = Asking(self._post)
         self._end: asyncio.Future[UpstreamError] = asyncio.get_running_loop().create_future()
@@ -70,10 +71,18 @@ class DispatchingLink(ABC):
     # Link.
 
     async def send(self, call: Call) -> Reply:
-        deadline = Deadline(call.timeout, self._alarms)
-        key, future = self._pending.open(call, deadline)
+        deadline = Deadline(call.timeout, self.alarms)
+        sent = call.sent if isinstance(call.sent, Sent) else None
+        if sent is None:
+            key, future = self._pending.open(call, deadline)
+        else:
+            key = int(sent.key)
+            self._pending.adopt(key, call, deadline)
         try:
             with self._in_flight, deadline:
+                if sent is not None:
+                    reply: Reply = await sent.outcome()
+                    return reply
                 await self._open()
                 params = call_params(call, self.era, self.version, wire_key(key))
                 await self._write(envelope.request(wire_key(key), call.method, params))

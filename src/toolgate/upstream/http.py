@@ -33,7 +33,7 @@ from toolgate.upstream.probe import Contact, reply_of
 from toolgate.upstream.refusal import refusal
 from toolgate.upstream.relay import News
 from toolgate.upstream.sent import Owner, Sent, Way
-from toolgate.upstream.way import HttpWay, goes_at_once
+from toolgate.upstream.way import HttpWay
 
 __all__ = ["HttpLink"]
 
@@ -95,9 +95,9 @@ class HttpLink:
 
     def way(self, call: Call, owner: Owner) -> Way | None:
         """See `sent.Express`."""
-        if not goes_at_once(call, self) or is_annotated(call.route.raw):
+        if self._asks or call.method != "tools/call" or is_annotated(call.route.raw):
             return None
-        head = self._endpoint.opening(self._lines + mirror(call))
+        head = self._endpoint.opening(self._lines + mirror(call) if self.era is Era.MODERN else self._lines)
         if head is None:
             return None
         return HttpWay(self, owner, self._endpoint.line, head, self._endpoint.limits, call)
@@ -127,13 +127,13 @@ class HttpLink:
             flows = call.flows and call.era is self.era
             reply = await self._exchange(key, call.method, params, lines, listen, deadline, flows=flows, sent=sent)
         except TimeoutError:
-            self._cancel(key, "deadline exceeded")
+            self.withdraw(key, "deadline exceeded")
             raise failures.late(call) from None
         except SlowClient:
-            self._cancel(key, "the client does not read")
+            self.withdraw(key, "the client does not read")
             raise
         except asyncio.CancelledError:
-            self._cancel(key, "the client went away")
+            self.withdraw(key, "the client went away")
             raise
         finally:
             self.leave(key)
@@ -150,7 +150,7 @@ class HttpLink:
         try:
             return await self._exchange(key, method, own, self._lines_for(method), self._overhear, deadline)
         except TimeoutError:
-            self._cancel(key, "deadline exceeded")
+            self.withdraw(key, "deadline exceeded")
             raise failures.late_request(self.server, method, timeout) from None
 
     async def subscribe(self, uri: str, more: bytes) -> Reply:
@@ -317,7 +317,7 @@ class HttpLink:
 
     # Beside the calls.
 
-    def _cancel(self, key: bytes, reason: str) -> None:
+    def withdraw(self, key: bytes, reason: str) -> None:
         """For a modern server the closed response was the cancellation; for a legacy one it is none."""
         if self.era is Era.LEGACY and not self._closing:
             params = envelope.dump({"requestId": int(key), "reason": reason})

@@ -15,16 +15,22 @@ class InFlight:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
         self._count += 1
         self._idle.clear()
+
+    def leave(self) -> None:
+        self._count -= 1
+        if not self._count:
+            self._idle.set()
+
+    def __enter__(self) -> None:
+        self.enter()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._count -= 1
-        if not self._count:
-            self._idle.set()
+        self.leave()
 
     async def drained(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for the last of them."""

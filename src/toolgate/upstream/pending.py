@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from toolgate.errors import ToolgateError
 from toolgate.pipeline.call import Call, Reply
 from toolgate.upstream.deadline import Deadline
+from toolgate.upstream.sent import Sent
 
 __all__ = ["Entry", "Pending"]
 
@@ -15,7 +16,7 @@ __all__ = ["Entry", "Pending"]
 class Entry:
     """`call` is None for a request of the gateway's own."""
 
-    future: asyncio.Future[Reply]
+    future: asyncio.Future[Reply] | Sent
     call: Call | None
     deadline: Deadline | None
 
@@ -32,6 +33,18 @@ class Pending:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._entries[self._last] = Entry(future, call, deadline)
         return self._last, future
+
+    def enter(self, call: Call, sent: Sent) -> int:
+        """A call that no task waits for."""
+        self._last += 1
+        self._entries[self._last] = Entry(sent, call, None)
+        return self._last
+
+    def adopt(self, key: int, call: Call, deadline: Deadline) -> None:
+        """A task has taken that call over, as `call`."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            self._entries[key] = Entry(entry.future, call, deadline)
 
     def find(self, key: int | None) -> Entry | None:
         return self._entries.get(key) if key is not None else None
@@ -68,7 +81,7 @@ class Pending:
             _fail(entry.future, type(error)(error.message, hint=error.hint, **error.details))
 
 
-def _fail(future: asyncio.Future[Reply], error: ToolgateError) -> None:
+def _fail(future: asyncio.Future[Reply] | Sent, error: ToolgateError) -> None:
     if not future.done():
         future.set_exception(error)
         future.exception()  # marks it as seen: the one who waited may be gone already

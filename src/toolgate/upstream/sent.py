@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from toolgate.http.client import Connection
 from toolgate.pipeline.call import Call, Reply
+from toolgate.upstream import failures
 from toolgate.upstream.base import Link
 from toolgate.upstream.deadline import Row
 
@@ -19,8 +20,8 @@ __all__ = ["Express", "Owner", "Sent", "Way"]
 class Sent:
     """One call. Implements `http.client.Waiter`, `deadline.Ringing` and `pipeline.call.Sent`.
 
-    `ended` is called when there is a `result` (in the words of the way) or a `failure`, unless a task has taken the
-    call over by then: it gets both from `outcome`.
+    `ended` is called when there is a `result` (in the words of the way) or a `failure`, or neither in time, unless a
+    task has taken the call over by then: it gets both from `outcome`.
     """
 
     __slots__ = (
@@ -37,8 +38,9 @@ class Sent:
         "way",
     )
 
-    def __init__(self, call: Call, way: "Way", at: float, began: float) -> None:
-        self.call = call
+    call: Call
+
+    def __init__(self, way: "Way", at: float, began: float) -> None:
         self.way = way
         self.at = at
         self.began = began
@@ -53,6 +55,9 @@ class Sent:
     def ended(self) -> None:
         raise NotImplementedError
 
+    def exception(self) -> BaseException | None:
+        return self.failure
+
     def done(self) -> bool:
         return self.result is not None or self.failure is not None
 
@@ -65,14 +70,16 @@ class Sent:
         self._settle()
 
     def ring(self) -> None:
-        """Its time is up."""
+        """Its time is up, which the task that takes it over is told by a deadline of its own."""
         self.row = None
         if not self.done():
-            self.set_exception(TimeoutError())
+            self.ended()
 
     def end(self) -> None:
+        """Its link is closed."""
         self.stop_clock()
-        self.ring()
+        if not self.done():
+            self.set_exception(failures.ended(self.call.route.server, "is being stopped"))
 
     def leave(self) -> None:
         """Its client is gone."""
@@ -86,6 +93,7 @@ class Sent:
 
     def hand_over(self) -> None:
         """From now on a task waits for it."""
+        self.stop_clock()
         self._handed_over = asyncio.get_running_loop().create_future()
         if self.done():
             self._handed_over.set_result(None)
@@ -160,7 +168,11 @@ class Way(Protocol):
         ...
 
     def drop(self, sent: Sent) -> None:
-        """Nobody wants the reply: tell the server."""
+        """Nobody wants the reply: tell the server, and count it no longer."""
+        ...
+
+    def abandon(self, sent: Sent) -> None:
+        """The same for one that is not counted any more."""
         ...
 
     def undo(self, sent: Sent) -> None:

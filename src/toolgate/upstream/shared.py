@@ -67,7 +67,8 @@ class SharedUpstream:
 
     def way(self, call: Call) -> Way | None:
         """The way of this call and others like it that need no task; None where they do."""
-        return self._first.way(call) if self._first.link_era is Era.MODERN else None
+        is_first = call.capabilities == NONE or self._first.link_era is Era.MODERN
+        return self._first.way(call) if is_first else None
 
     async def _send_by_era(self, call: Call) -> Reply:
         fits = (

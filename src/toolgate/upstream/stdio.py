@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from toolgate.errors import ProtocolError
-from toolgate.pipeline.call import Reply
+from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol import envelope
 from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import Era
@@ -17,6 +17,8 @@ from toolgate.upstream.era import Hello
 from toolgate.upstream.listen import filter_of
 from toolgate.upstream.outgoing import own_params
 from toolgate.upstream.relay import News
+from toolgate.upstream.sent import Owner, Sent, Way
+from toolgate.upstream.way import StdioWay
 
 __all__ = ["StdioLink"]
 
@@ -111,6 +113,29 @@ class StdioLink(DispatchingLink):
 
     def _post(self, message: bytes) -> None:
         self._process.post(message)
+
+    # Calls that no task waits for.
+
+    def way(self, call: Call, owner: Owner) -> Way | None:
+        """See `sent.Express`."""
+        return StdioWay(self, owner, self._process.write, call) if call.method == "tools/call" else None
+
+    @property
+    def reads(self) -> bool:
+        return self._process.reads and not self._end.done()
+
+    def enter(self, call: Call, sent: Sent) -> bytes:
+        self._in_flight.enter()
+        return wire_key(self._pending.enter(call, sent))
+
+    def leave(self, key: bytes) -> None:
+        self._in_flight.leave()
+
+    def forget(self, key: bytes) -> None:
+        self._pending.forget(int(key))
+
+    def withdraw(self, key: bytes, reason: str) -> None:
+        self._cancel(int(key), reason)
 
     # Output.
 

@@ -1,27 +1,76 @@
-"""The way of calls that need no task to a server behind a URL (see `upstream.sent`)."""
+"""The ways of calls that need no task (see `upstream.sent`)."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from msgspec import Raw
 
+from toolgate.errors import ToolgateError
 from toolgate.http.client import Connection, Response
 from toolgate.http.pool import Line
-from toolgate.observe.traceparent import STATE, TRACEPARENT
 from toolgate.pipeline.call import Call, Reply
-from toolgate.protocol.envelope import Fields, dump, result_of
-from toolgate.protocol.eras import LOG_LEVEL, Era
+from toolgate.protocol.envelope import Fields, dump, request, result_of
+from toolgate.protocol.eras import ENVELOPE_KEYS, Era
 from toolgate.upstream.base import Link
-from toolgate.upstream.crossed import RESULT_TYPE
+from toolgate.upstream.crossed import RESULT_TYPE, crossed
 from toolgate.upstream.deadline import Alarms
+from toolgate.upstream.outgoing import call_params
+from toolgate.upstream.rounds import needs_input
 from toolgate.upstream.sent import Owner, Sent
 
-__all__ = ["HttpWay", "goes_at_once"]
+__all__ = ["HttpWay", "StdioWay"]
 
 _PROGRESS: Final = "progressToken"
+_LEFT: Final = "the client went away"
+
+
+class Wording:
+    """Calls like one, and what they are answered with, in the words of a link and back."""
+
+    __slots__ = ("_is_known", "_is_same", "_link", "_meta", "_name")
+
+    def __init__(self, link: Link, call: Call) -> None:
+        self._link = link
+        self._is_same = link.era is call.era
+        # Nothing has to be turned into something else but what it is called.
+        self._is_known = self._is_same and (
+            link.version == call.version if link.era is Era.MODERN else ENVELOPE_KEYS.isdisjoint(call.meta)
+        )
+        self._name = Raw(dump(call.route.name))
+        self._meta = _around_token(call.meta)
+
+    def params(self, call: Call, key: bytes) -> bytes:
+        if not self._is_known:
+            return call_params(call, self._link.era, self._link.version, key)
+        params: Fields = {**call.params, "name": self._name}
+        if self._meta is not None:
+            before, after = self._meta
+            params["_meta"] = Raw(before + key + after)
+        return dump(params)
+
+    def reply(self, result: bytes, call: Call) -> Reply | None:
+        """None where there is more to be done about it."""
+        reply = Reply(result)
+        if self._is_same and (call.era is Era.LEGACY or RESULT_TYPE in result):
+            return reply
+        try:
+            return crossed(reply, self._link, call) if self._is_same or not needs_input(reply) else None
+        except ToolgateError:
+            return None
+
+
+def _around_token(meta: Fields) -> tuple[bytes, bytes] | None:
+    """What stands before and behind the progress token of the link's own in `_meta`; None where none is wanted, and
+    the client's own `_meta` says it all."""
+    if _PROGRESS not in meta:
+        return None
+    # As it is written, a string of the client's cannot hold this: quotes in it have a backslash before them.
+    before, token, after = dump({**meta, _PROGRESS: Raw(b"\x00")}).partition(b'"progressToken":\x00')
+    return before + token[:-1], after
 
 
 class HttpEnd(Link, Protocol):
-    """What a way needs of its link."""
+    """What a way needs of a link to a URL."""
 
     alarms: Alarms
 
@@ -31,11 +80,26 @@ class HttpEnd(Link, Protocol):
 
     def leave(self, key: bytes) -> None: ...
 
+    def withdraw(self, key: bytes, reason: str) -> None:
+        """Tell the server that nobody wants the answer, where a closed connection does not tell it."""
+        ...
+
 
 class HttpWay:
-    """Implements `Way` for a modern client and a modern server behind a URL."""
+    """Implements `sent.Way` for a server behind a URL."""
 
-    __slots__ = ("_head", "_limits", "_line", "_meta", "_method", "_name", "_owner", "_reserved", "_seconds", "link")
+    __slots__ = (
+        "_flows",
+        "_head",
+        "_limits",
+        "_line",
+        "_method",
+        "_owner",
+        "_reserved",
+        "_seconds",
+        "_wording",
+        "link",
+    )
 
     def __init__(
         self, link: HttpEnd, owner: Owner, line: Line, head: bytes, limits: tuple[int, int], call: Call
@@ -44,11 +108,11 @@ class HttpWay:
         self.link = link
         self._owner = owner
         self._line = line
-        self._head = head + b"traceparent: %b\r\nContent-Length: %d\r\n\r\n"
+        self._head = head.replace(b"%", b"%%") + b"traceparent: %b\r\nContent-Length: %d\r\n\r\n"
         self._limits = limits
+        self._flows = call.flows and link.era is call.era
         self._method = dump(call.method)
-        self._name = Raw(dump(call.route.name))
-        self._meta = _around_token(call.meta)
+        self._wording = Wording(link, call)
         self._seconds = call.timeout
         self._reserved: Connection | None = None
 
@@ -72,14 +136,11 @@ class HttpWay:
         self._reserved, sent.connection = None, connection
         sent.key = key = link.enter(call)
         self._owner.began()
-        params: Fields = {**call.params, "name": self._name}
-        if self._meta is not None:
-            before, after = self._meta
-            params["_meta"] = Raw(before + key + after)
-        body = b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (key, self._method, dump(params))
+        params = self._wording.params(call, key)
+        body = b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (key, self._method, params)
         sent.row = link.alarms.set(sent, self._seconds)
         head = self._head % (call.trace.traceparent.encode(), len(body))
-        connection.send_for(sent, head, body, *self._limits, flows=True)
+        connection.send_for(sent, head, body, *self._limits, flows=self._flows)
 
     def reply(self, sent: Sent) -> Reply | None:
         response: Response = sent.result
@@ -87,37 +148,96 @@ class HttpWay:
         if response.status != 200 or body is None or body[:1] != b"{":
             return None
         result = result_of(body, sent.key)
-        return Reply(result) if result is not None and RESULT_TYPE in result else None
+        return self._wording.reply(result, sent.call) if result is not None else None
 
     def ended(self, sent: Sent, seconds: float) -> None:
         self.link.leave(sent.key)
         self._owner.ended(seconds)
 
     def drop(self, sent: Sent) -> None:
-        sent.connection.abort()  # 2026-07-28, Streamable HTTP, Cancellation
+        self.abandon(sent)
+        self.link.withdraw(sent.key, _LEFT)
         self.link.leave(sent.key)
         self._owner.ended()
+
+    def abandon(self, sent: Sent) -> None:
+        if isinstance(sent.result, Response):
+            sent.result.close()  # where it has come, its connection may be another call's already
+        else:
+            sent.connection.abort()  # for a modern server this is the cancellation
 
     def undo(self, sent: Sent) -> None:
         self.link.leave(sent.key)
         self._owner.undo()
 
 
-def _around_token(meta: Fields) -> tuple[bytes, bytes] | None:
-    """What stands before and behind the progress token of the link's own in `_meta`; None where none is wanted, and
-    the client's own `_meta` says it all."""
-    if _PROGRESS not in meta:
-        return None
-    # As it is written, a string of the client's cannot hold this: quotes in it have a backslash before them.
-    before, token, after = dump({**meta, _PROGRESS: Raw(b"\x00")}).partition(b'"progressToken":\x00')
-    return before + token[:-1], after
+class StdioEnd(Link, Protocol):
+    """What a way needs of a link to a child process."""
+
+    alarms: Alarms
+
+    @property
+    def reads(self) -> bool:
+        """Whether the server takes a message now."""
+        ...
+
+    def enter(self, call: Call, sent: Sent) -> bytes:
+        """The key of a call that is under way from now on; `sent` gets the reply."""
+        ...
+
+    def leave(self, key: bytes) -> None: ...
+
+    def forget(self, key: bytes) -> None: ...
+
+    def withdraw(self, key: bytes, reason: str) -> None: ...
 
 
-def goes_at_once(call: Call, link: Link) -> bool:
-    """Whether nothing of the call has to be turned into something else for the link, but what it is called."""
-    return (
-        link.era is call.era is Era.MODERN
-        and link.version == call.version
-        and call.method == "tools/call"
-        and not call.meta.keys() & {TRACEPARENT, STATE, LOG_LEVEL}
-    )
+class StdioWay:
+    """Implements `sent.Way` for a child process."""
+
+    __slots__ = ("_method", "_owner", "_seconds", "_wording", "_write", "link")
+
+    def __init__(self, link: StdioEnd, owner: Owner, write: Callable[[bytes], None], call: Call) -> None:
+        self.link = link
+        self._owner = owner
+        self._write = write
+        self._method = call.method
+        self._wording = Wording(link, call)
+        self._seconds = call.timeout
+
+    @property
+    def is_open(self) -> bool:
+        return self._owner.link is self.link
+
+    def reserve(self) -> bool:
+        return self.link.reads
+
+    def release(self) -> None: ...
+
+    def send(self, sent: Sent) -> None:
+        link, call = self.link, sent.call
+        sent.key = key = link.enter(call, sent)
+        self._owner.began()
+        sent.row = link.alarms.set(sent, self._seconds)
+        self._write(request(key, self._method, self._wording.params(call, key)))
+
+    def reply(self, sent: Sent) -> Reply | None:
+        reply: Reply = sent.result
+        return None if reply.is_error else self._wording.reply(reply.payload, sent.call)
+
+    def ended(self, sent: Sent, seconds: float) -> None:
+        self.link.leave(sent.key)
+        self._owner.ended(seconds)
+
+    def drop(self, sent: Sent) -> None:
+        self.abandon(sent)
+        self.link.leave(sent.key)
+        self._owner.ended()
+
+    def abandon(self, sent: Sent) -> None:
+        self.link.withdraw(sent.key, _LEFT)
+        self.link.forget(sent.key)
+
+    def undo(self, sent: Sent) -> None:
+        self.link.leave(sent.key)
+        self._owner.undo()
