@@ -162,3 +162,14 @@ async def test_arguments_that_a_tool_wants_in_headers_are_mirrored_for_the_clien
         params = {"_meta": modern_meta(), "name": "one__look", "arguments": {"n": 7}}
         client.say(id=key, method="tools/call", params=params)
         assert (await client.hear())["result"]["name"] == "look"
+
+
+@pytest.mark.parametrize("params", [{"name": 5}, {"name": None}, {"name": ["one__look"]}, {}])
+async def test_a_name_that_is_none_is_refused_in_words(client: Client, params: dict[str, Any]) -> None:
+    client.say(id=1, method="tools/call", params={"_meta": modern_meta(), **params})
+    assert (await client.hear())["error"]["code"] == -32602
+
+
+async def test_a_member_without_a_name_is_not_taken_for_one(client: Client) -> None:
+    client.say(id=1, method="server/discover", params={"_meta": modern_meta(), "": None})
+    assert "result" in await client.hear()

@@ -12,15 +12,16 @@ import asyncio
 from collections.abc import Awaitable
 from time import perf_counter, time
 from typing import Final, Literal
+from weakref import WeakSet
 
 import msgspec
 from msgspec import Raw
 
 from toolgate.catalog.refresh import Catalog
 from toolgate.catalog.snapshot import Snapshot, View
-from toolgate.errors import CannotAsk, ToolgateError
+from toolgate.errors import ToolgateError
 from toolgate.http.request import Head, Request
-from toolgate.inbound.channel import DirectChannel
+from toolgate.inbound.channel import DirectChannel, QueueChannel
 from toolgate.inbound.elsewhere import Elsewhere
 from toolgate.inbound.exchange import Exchange
 from toolgate.inbound.http import StreamableHttp
@@ -51,6 +52,7 @@ _VERSION: Final = b"mcp-protocol-version"
 _MARK: Final = b"x-mcp-header"
 _LONG: Final = 4_096  # bytes of a name and a `_meta` from which on they are not kept
 _MOST: Final = 64  # plans of one head
+_MOST_OF_ALL: Final = 4_096
 _VAIN: Final = 64  # plans made in vain, from which on only one in as many calls tries again
 _NO_REPLY: Final = Reply(b"")
 
@@ -63,19 +65,6 @@ class _Request(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Request).decode
-
-
-class _Nowhere:
-    """The channel of a call that is none."""
-
-    def send(self, message: bytes) -> bool:
-        return False
-
-    async def ask(self, method: str, params: bytes | None) -> Reply:
-        raise CannotAsk(f"nobody can be asked for {method}")
-
-
-_NOWHERE: Final = _Nowhere()
 
 
 class _Caller(msgspec.Struct, frozen=True):
@@ -106,16 +95,21 @@ class _Plans:
     `vain` counts those that were made since one was last used: what comes with this head may differ each time.
     """
 
-    __slots__ = ("known", "principal", "session", "settings", "snapshot", "token", "vain")
+    __slots__ = ("__weakref__", "known", "principal", "session", "settings", "snapshot", "token", "vain")
 
     def __init__(self, settings: object, snapshot: Snapshot, principal: Principal) -> None:
         self.settings = settings
-        self.snapshot = snapshot
+        self.snapshot: Snapshot | None = snapshot
         self.principal = principal
         self.known: dict[tuple[bytes, bytes], _Plan] = {}
         self.vain = 0
         self.session: Session | None = None
         self.token = ""
+
+    def clear(self) -> None:
+        """Hold on to nothing."""
+        self.snapshot = self.session = None
+        self.known.clear()
 
 
 class Express:
@@ -138,6 +132,9 @@ class Express:
         self.mcp = mcp
         self.record, self._authorize, self.limit, self._cache = stages
         self._settings = object()
+        self._snapshot = catalog.current
+        self._made: WeakSet[_Plans] = WeakSet()  # with heads that may come again, or never
+        self._count = 0
 
     def forget(self) -> None:
         """Rules have changed: nothing that was found out holds any longer."""
@@ -153,7 +150,7 @@ class Express:
             called, meta = bytes(params["name"]), bytes(params.get("_meta", b""))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             return False
-        plans = self._plans(request, principal)
+        plans = self._plans_of(request, principal)
         plan = plans.known.get((called, meta))
         if plan is None or not plan.way.is_open:
             plan = self._planned(plans, request, params, called, meta)
@@ -183,7 +180,7 @@ class Express:
         ride.go()
         return True
 
-    def _plans(self, request: Request, principal: Principal) -> _Plans:
+    def _plans_of(self, request: Request, principal: Principal) -> _Plans:
         plans = request.headers.plan
         if (
             isinstance(plans, _Plans)
@@ -192,8 +189,19 @@ class Express:
             and plans.principal is principal
         ):
             return plans
-        request.headers.plan = made = _Plans(self._settings, self._catalog.current, principal)
+        snapshot = self._catalog.current
+        if snapshot is not self._snapshot:
+            self._snapshot = snapshot
+            self._clear()
+        request.headers.plan = made = _Plans(self._settings, snapshot, principal)
+        self._made.add(made)
         return made
+
+    def _clear(self) -> None:
+        for plans in tuple(self._made):
+            plans.clear()
+        self._made.clear()
+        self._count = 0
 
     def _goes_on(self, plans: _Plans, session: Session, key: bytes) -> bool:
         """Whether the session is as it was, and there is no other request of that id."""
@@ -212,6 +220,9 @@ class Express:
             return None
         if len(plans.known) >= _MOST:
             plans.known.clear()
+        self._count += 1
+        if self._count > _MOST_OF_ALL:
+            self._clear()
         try:
             plan = self._plan(plans, request, params, called)
         except (ToolgateError, Elsewhere, msgspec.DecodeError):
@@ -222,7 +233,7 @@ class Express:
 
     def _plan(self, plans: _Plans, request: Request, params: Fields, called: bytes) -> _Plan | None:
         """Raises `ToolgateError` and `Elsewhere`: the long road does it again, and says so."""
-        snapshot, principal, endpoint = plans.snapshot, plans.principal, request.path
+        snapshot, principal, endpoint = self._snapshot, plans.principal, request.path
         fields, _ = read_meta(params.get("_meta"))
         whole = snapshot.views.get(endpoint)
         if whole is None or request.method != "POST" or not said(request.headers).speaks:
@@ -240,7 +251,7 @@ class Express:
         timeout, _ = self._pool.reach(route)
         like = Call(
             "", principal, _TOOL, NOTHING, fields, caller.era, caller.version, route, snapshot,
-            _NOWHERE, timeout, None, caller.capabilities, 0, UNTRACED, caller.era is Era.MODERN,
+            QueueChannel(), timeout, None, caller.capabilities, 0, UNTRACED, caller.era is Era.MODERN,
         )  # fmt: skip
         way = self._pool.way(like)
         return _Plan(like, view, check_of(route), way) if way is not None else None

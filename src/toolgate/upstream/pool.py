@@ -21,7 +21,7 @@ from toolgate.upstream.launch import StdioLinks
 from toolgate.upstream.reach import HttpLinks
 from toolgate.upstream.reached import Reach, Reached
 from toolgate.upstream.resolved import Environment, Resolve
-from toolgate.upstream.sent import Way
+from toolgate.upstream.sent import Sent, Way
 from toolgate.upstream.shared import SharedUpstream
 from toolgate.upstream.slots import Slots
 from toolgate.upstream.supervisor import Upstream
@@ -87,6 +87,8 @@ class Pool:
 
     def send(self, call: Call) -> Awaitable[Reply]:
         """Pass a call on, see `Upstream.send`: the end of the road."""
+        if isinstance(call.sent, Sent):
+            return call.sent.way.owner.send(call)  # though it may be removed meanwhile
         upstream = self._upstreams.get(call.route.server)
         if upstream is None:
             raise removed(call.route.server)

@@ -120,6 +120,8 @@ class Owner(Protocol):
 
     link: Link | None
 
+    async def send(self, call: Call) -> Reply: ...
+
     def began(self) -> None: ...
 
     def ended(self, seconds: float | None = None) -> None:
@@ -142,6 +144,9 @@ class Express(Protocol):
 
 class Way(Protocol):
     """What is the same in all calls of one thing by one kind of client, over one link."""
+
+    @property
+    def owner(self) -> Owner: ...
 
     @property
     def link(self) -> Link: ...

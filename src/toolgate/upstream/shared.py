@@ -57,8 +57,6 @@ class SharedUpstream:
     def send(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """See `Upstream.send`. A modern server is told with every request what its client can be asked, so it needs
         one link; of the methods only those that may need input (2026-07-28, MRTR, Supported Requests) take another."""
-        if call.sent is not None:
-            return self._first.send(call)
         if call.trace.sampled:
             return traced(call, self.status, self._send_by_era(call))
         if call.capabilities == NONE or self._first.link_era is Era.MODERN or call.method not in MAY_NEED_INPUT:

