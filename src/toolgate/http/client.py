@@ -50,9 +50,12 @@ class Response:
     flows = False
     """Its body is large, and comes in pieces like a stream."""
     ended = False
+    on_more: "Callable[[], object] | None" = None
+    """Called when more of a stream has come, or its end."""
     _size = 0
     _wanted: "asyncio.Future[None] | None" = None
-    _failure: ConnectionError | None = None
+    failure: ConnectionError | None = None
+    """Why it ended before its end."""
 
     def __init__(self, connection: "Connection", status: int, headers: Headers) -> None:
         self._connection = connection
@@ -65,23 +68,28 @@ class Response:
     async def chunk(self) -> bytes:
         """What has come since the last call, or comes next; empty at the end. Raises `BrokenOffError`."""
         while not self._ahead:
-            if self._failure is not None:
-                raise self._failure
+            if self.failure is not None:
+                raise self.failure
             if self.ended:
                 return b""
             self._wanted = self._connection.loop.create_future()
             await self._wanted
-        chunk = self._ahead[0] if len(self._ahead) == 1 else b"".join(self._ahead)
+        chunk = self.peek()
+        self.skip()
+        return chunk
+
+    def peek(self) -> bytes:
+        """What `chunk` would answer now."""
+        if len(self._ahead) > 1:
+            self._ahead = [b"".join(self._ahead)]
+        return self._ahead[0] if self._ahead else b""
+
+    def skip(self) -> None:
+        """Read what `peek` answers."""
         self._ahead.clear()
         self._size = 0
         if not self.ended:
             self._connection.read_on()
-        return chunk
-
-    @property
-    def is_read(self) -> bool:
-        """It has ended, and nothing of it is left."""
-        return self.ended and not self._ahead
 
     def close(self) -> None:
         """What has not come yet is not wanted any more."""
@@ -99,10 +107,12 @@ class Response:
 
     def finish(self, failure: ConnectionError | None = None) -> None:
         self.ended = True
-        self._failure = failure
+        self.failure = failure
         self._wake()
 
     def _wake(self) -> None:
+        if self.on_more is not None:
+            self.on_more()
         if self._wanted is not None and not self._wanted.done():
             self._wanted.set_result(None)
 
@@ -205,14 +215,21 @@ class Connection(asyncio.Protocol):
                     return
         try:
             self._parser.feed_data(data)
-            if self._waiter is not None and self._response is None:
-                self._head_size += len(data)
-                if self._head_size > _HEAD:
-                    self._fail(NotHttpError("its head is too large"))
-                    self._transport.abort()
+            if self._waiter is not None:
+                self._look(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(NotHttpError(type(error).__name__))
             self._transport.abort()
+
+    def _look(self, size: int) -> None:
+        """There is no answer yet: a stream is one as soon as something has come of it, with all that came at once."""
+        if self._response is None:
+            self._head_size += size
+            if self._head_size > _HEAD:
+                self._fail(NotHttpError("its head is too large"))
+                self._transport.abort()
+        elif self._response.is_stream and self._response.status == 200:
+            self._answer(self._response)
 
     def _take(self, known: "Known", body: bytes) -> None:
         """A whole response whose head was parsed before."""
@@ -260,7 +277,6 @@ class Connection(asyncio.Protocol):
         self._response = response = Response(self, status, Headers.of(self._pairs))
         if response.is_stream and status == 200:
             self._streams(self)
-            self._answer(response)
             return
         self._parts = []
         self._room = self._limits[0] if status == 200 else self._limits[1]

@@ -134,7 +134,7 @@ def request(key: bytes, method: str, params: bytes | None = None) -> bytes:
 
 
 def notification(method: str, params: bytes | None = None) -> bytes:
-    head = b'{"jsonrpc":"2.0","method":' + dump(method)
+    head = b'{"jsonrpc":"2.0","method":%b' % _quoted(method)
     return head + (b',"params":' + params + b"}" if params is not None else b"}")
 
 

@@ -7,7 +7,7 @@ unescaped, so nothing here is decoded to text before its lines are known.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["Decoder", "Event", "EventTooLarge", "Oversized", "encode"]
 
@@ -23,8 +23,7 @@ class EventTooLarge(ValueError):
     """One event, or one line of it, is larger than the decoder's limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event. `id` is the stream's last event id at that point, not only one that this event brought."""
 
     event: str
@@ -34,6 +33,8 @@ class Event:
 
 def encode(data: bytes, event: str = "message", id: str | None = None) -> bytes:  # noqa: A002  # the field's name
     """One event with its closing blank line. Line breaks in `data` arrive as LF."""
+    if id is None and event == "message" and b"\n" not in data and b"\r" not in data:
+        return b"event: message\ndata: %b\n\n" % data
     head = b"event: " + event.encode() + b"\n"
     if id is not None:
         head += b"id: " + id.encode() + b"\n"

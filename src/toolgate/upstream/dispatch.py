@@ -186,11 +186,12 @@ class DispatchingLink(ABC):
             self._pending.fail(key, failures.broken(self.server, "answered with neither a result nor an error"))
 
     def _progress(self, message: Message) -> None:
-        key = relay.progress_token(message)
+        told = envelope.fields(message.params)
+        key = relay.progress_token(told)
         entry = self._pending.find(key)
         if entry is None or entry.call is None:
             return
-        relayed = relay.progress_for(entry.call, message)
+        relayed = relay.progress_for(entry.call, told)
         if relayed is not None and not entry.call.channel.send(relayed):
             self._pending.fail(key, relay.slow_client(entry.call))
 

@@ -26,9 +26,10 @@ from toolgate.protocol.envelope import Message
 from toolgate.protocol.headers import LAST_EVENT_ID
 from toolgate.runtime.base import Redact
 from toolgate.upstream import failures, relay
-from toolgate.upstream.background import Background
+from toolgate.upstream.deadline import Alarms
 from toolgate.upstream.resolved import Address
 from toolgate.upstream.sent import Sent
+from toolgate.upstream.stream import Left, Reading
 
 __all__ = ["EVENT_STREAM", "Answer", "Endpoint", "Listen", "Unreachable", "header_lines"]
 
@@ -47,11 +48,16 @@ _FAILURES: Final = (sse.EventTooLarge, OSError)
 # A response up to its result, where that comes last, as most servers write it.
 _OPENING: Final = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(\d{1,19})\s*,\s*"result"\s*:\s*')
 _SILENCE: Final = 30.0  # seconds within which more of a large result has to come
-_DRAIN: Final = 1.0  # seconds that a stream gets to end after its answer, so that its connection can be used again
-_DRAINS: Final = 256
 _REFUSAL: Final = 64 * 1024  # bytes read of an answer that is no success
 _RETRY: Final = 1.0  # seconds before a stream is resumed, where its server names none
 _RESUMES: Final = 100
+
+
+class _Elsewhere:
+    """No answer will come here."""
+
+
+_ELSEWHERE: Final = _Elsewhere()
 
 
 class _Flow:
@@ -107,7 +113,7 @@ class Endpoint:
         self._fixed = _fixed(address)
         # What may also come with a request, and then counts instead.
         self._movable = {name: value for name, value in address.headers.items() if _is_movable(name)}
-        self._drains = Background(_DRAINS)
+        self._alarms = Alarms()
 
     async def ask(
         self,
@@ -145,7 +151,7 @@ class Endpoint:
                 except BaseException:
                     response.close()
                     raise
-                self._leave(response)
+                self.leave(response)
         except _FAILURES as error:
             raise self._explained(error) from None
         return Answer(response.status, response.media_type, response.headers, message)
@@ -169,7 +175,7 @@ class Endpoint:
             response = await self._open(b"POST", _BOTH + lines, body)
         except _FAILURES as error:
             raise self._explained(error) from None
-        self._leave(response)
+        self.leave(response)
         return response.status
 
     async def end_session(self, lines: bytes) -> int:
@@ -177,7 +183,7 @@ class Endpoint:
             response = await self._open(b"DELETE", lines)
         except _FAILURES as error:
             raise self._explained(error) from None
-        self._leave(response)
+        self.leave(response)
         return response.status
 
     async def follow(self, lines: bytes, decoder: sse.Decoder, listen: Listen) -> int:
@@ -226,7 +232,7 @@ class Endpoint:
         return sse.Decoder(self.limit, oversized)
 
     async def close(self) -> None:
-        await self._drains.close()
+        self._alarms.end()
 
     async def _open(self, method: bytes, lines: bytes, body: bytes | None = None) -> Response:
         connection = self._line.free() or await self._line.connection()
@@ -294,18 +300,20 @@ class Endpoint:
     async def _read(
         self, response: Response, decoder: sse.Decoder, key: bytes | None, listen: Listen
     ) -> Message | None:
-        while chunk := await response.chunk():
-            for event in decoder.feed(chunk):
-                if event.event == "endpoint" and key is not None:
-                    return None  # HTTP+SSE, which takes a POST for a GET: no answer will come on this stream
-                if event.event == "message" and event.data and (found := _answer_in(event.data, key, listen)):
-                    return found
-        return None
+        def take(event: sse.Event) -> Message | _Elsewhere | None:
+            if event.event == "message":
+                return _answer_in(event.data, key, listen)
+            # HTTP+SSE, which takes a POST for a GET: no answer will come on this stream
+            return _ELSEWHERE if event.event == "endpoint" and key is not None else None
 
-    def _leave(self, response: Response) -> None:
-        """Close the connection where it does not become free by itself."""
-        if not response.is_read and not self._drains.spawn(_drain(response), f"drain {self.server}"):
-            response.close()
+        found = await Reading(response, decoder, take).found
+        return found if isinstance(found, Message) else None
+
+    def leave(self, response: Response) -> None:
+        """What still comes of it is read and thrown away for a moment, so that its connection can be used again."""
+        response.skip()
+        if not response.ended:
+            Left(response, self._alarms)
 
     def _explained(self, error: Exception) -> Exception:
         if isinstance(error, sse.EventTooLarge):
@@ -373,14 +381,3 @@ def _error_without_id(data: bytes) -> Message | None:
     except ProtocolError:
         return None
     return Message(jsonrpc="2.0", error=error) if error is not None else None
-
-
-async def _drain(response: Response) -> None:
-    try:
-        async with asyncio.timeout(_DRAIN):
-            while await response.chunk():
-                pass
-    except (TimeoutError, ConnectionError):
-        pass  # nobody waits for what comes after the answer
-    finally:
-        response.close()

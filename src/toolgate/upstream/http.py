@@ -100,7 +100,7 @@ class HttpLink:
         head = self._endpoint.opening(self._lines + mirror(call) if self.era is Era.MODERN else self._lines)
         if head is None:
             return None
-        return HttpWay(self, owner, self._endpoint.line, head, self._endpoint.limits, call)
+        return HttpWay(self, owner, self._endpoint, head, call)
 
     def enter(self, call: Call) -> bytes:
         """A call is under way without a task, under this key."""
@@ -281,8 +281,9 @@ class HttpLink:
 
     def _hear(self, call: Call, key: bytes, deadline: Deadline, message: Message) -> None:
         relayed: bytes | None = None
-        if message.method == relay.PROGRESS and relay.progress_token(message) == int(key):
-            relayed = relay.progress_for(call, message)
+        told = envelope.fields(message.params) if message.method == relay.PROGRESS else envelope.NOTHING
+        if told and relay.progress_token(told) == int(key):
+            relayed = relay.progress_for(call, told)
         elif message.method == relay.LOG and relay.admits(call, relay.level_of(message)):
             params = bytes(message.params) if message.params is not UNSET else None
             relayed = envelope.notification(relay.LOG, params)

@@ -10,7 +10,7 @@ from toolgate.errors import InvalidRequest, SlowClient
 from toolgate.model.tool import Kind
 from toolgate.pipeline.call import Call
 from toolgate.protocol import envelope
-from toolgate.protocol.envelope import Message
+from toolgate.protocol.envelope import Fields, Message
 from toolgate.protocol.eras import LOG_LEVELS, Era
 
 __all__ = [
@@ -96,9 +96,9 @@ def messages(data: bytes) -> Iterator[Message]:
         yield envelope.parse(bytes(raw))
 
 
-def progress_token(message: Message) -> int | None:
+def progress_token(params: Fields) -> int | None:
     """Our own token in a progress notification. Raises `InvalidRequest`."""
-    return own_number(bytes(envelope.fields(message.params).get(_TOKEN, b"")))
+    return own_number(bytes(params.get(_TOKEN, b"")))
 
 
 def own_number(raw: bytes | None) -> int | None:
@@ -106,13 +106,11 @@ def own_number(raw: bytes | None) -> int | None:
     return int(raw) if raw and raw.isdigit() and len(raw) < 20 else None
 
 
-def progress_for(call: Call, message: Message) -> bytes | None:
+def progress_for(call: Call, params: Fields) -> bytes | None:
     """The notification with the token that the client chose; None where it asked for none."""
     if (token := call.meta.get(_TOKEN)) is None:
         return None
-    params = envelope.fields(message.params)
-    params[_TOKEN] = token
-    return envelope.notification(PROGRESS, envelope.dump(params))
+    return envelope.notification(PROGRESS, envelope.dump({**params, _TOKEN: token}))
 
 
 def uri_of(message: Message) -> str:

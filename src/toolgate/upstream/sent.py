@@ -25,18 +25,9 @@ class Sent:
     """
 
     __slots__ = (
-        "_handed_over",
-        "at",
-        "began",
-        "call",
-        "connection",
-        "failure",
-        "key",
-        "result",
-        "row",
-        "waited_for",
-        "way",
-    )
+        "_handed_over", "_settled", "at", "began", "call", "connection", "failure", "key", "result", "row",
+        "waited_for", "way",
+    )  # fmt: skip
 
     call: Call
 
@@ -50,6 +41,7 @@ class Sent:
         self.connection: Connection
         self.row: Row | None = None
         self.waited_for = False
+        self._settled = False
         self._handed_over: asyncio.Future[None] | None = None
 
     def ended(self) -> None:
@@ -59,11 +51,14 @@ class Sent:
         return self.failure
 
     def done(self) -> bool:
-        return self.result is not None or self.failure is not None
+        return self._settled
 
     def set_result(self, result: Any, /) -> None:
         self.result = result
-        self._settle()
+        if self._handed_over is None and self.way.awaits(self):
+            result.on_more = self._more
+        else:
+            self._settle()
 
     def set_exception(self, exception: BaseException, /) -> None:
         self.failure = exception
@@ -95,7 +90,8 @@ class Sent:
         """From now on a task waits for it."""
         self.stop_clock()
         self._handed_over = asyncio.get_running_loop().create_future()
-        if self.done():
+        if self.result is not None or self.failure is not None:
+            self._settled = True
             self._handed_over.set_result(None)
 
     async def outcome(self) -> Any:
@@ -107,7 +103,12 @@ class Sent:
             raise self.failure
         return self.result
 
+    def _more(self) -> None:
+        if not self._settled and not self.way.awaits(self):
+            self._settle()
+
     def _settle(self) -> None:
+        self._settled = True
         self.stop_clock()
         if self._handed_over is None:
             self.ended()
@@ -163,6 +164,10 @@ class Way(Protocol):
     def release(self) -> None: ...
 
     def send(self, sent: Sent) -> None: ...
+
+    def awaits(self, sent: Sent) -> bool:
+        """Whether the result that came tells nothing yet: it is a stream, and calls `on_more` when more of it came."""
+        ...
 
     def reply(self, sent: Sent) -> Reply | None:
         """The result that came; None for what is no plain result."""

@@ -11,6 +11,7 @@ from toolgate.http.pool import Line
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.envelope import Fields, dump, request, result_of
 from toolgate.protocol.eras import ENVELOPE_KEYS, Era
+from toolgate.protocol.sse import Decoder, EventTooLarge
 from toolgate.upstream.base import Link
 from toolgate.upstream.crossed import RESULT_TYPE, crossed
 from toolgate.upstream.deadline import Alarms
@@ -22,6 +23,8 @@ __all__ = ["HttpWay", "StdioWay"]
 
 _PROGRESS: Final = "progressToken"
 _LEFT: Final = "the client went away"
+_STREAMS: Final = 64  # streams of more than a result in a row, from which on only one call in as many tries again
+_SHORT: Final = 64 * 1024  # bytes of a stream that are looked at anew when more has come
 
 
 class Wording:
@@ -69,6 +72,22 @@ def _around_token(meta: Fields) -> tuple[bytes, bytes] | None:
     return before + token[:-1], after
 
 
+class Endpoint(Protocol):
+    """What a way needs of a URL."""
+
+    @property
+    def line(self) -> Line: ...
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """See `http.client.Connection.send`."""
+        ...
+
+    def leave(self, response: Response) -> None:
+        """What still comes of it is read and thrown away, within a moment."""
+        ...
+
+
 class HttpEnd(Link, Protocol):
     """What a way needs of a link to a URL."""
 
@@ -89,18 +108,19 @@ class HttpWay:
     """Implements `sent.Way` for a server behind a URL."""
 
     __slots__ = (
-        "_flows", "_head", "_limits", "_line", "_method", "_reserved", "_seconds", "_wording", "link", "owner",
+        "_endpoint", "_flows", "_head", "_limits", "_line", "_method", "_reserved", "_seconds", "_streams", "_wording",
+        "link", "owner",
     )  # fmt: skip
 
-    def __init__(
-        self, link: HttpEnd, owner: Owner, line: Line, head: bytes, limits: tuple[int, int], call: Call
-    ) -> None:
+    def __init__(self, link: HttpEnd, owner: Owner, endpoint: Endpoint, head: bytes, call: Call) -> None:
         """`head` is that of every request, up to the trace and the length. `call` is one like all that will come."""
         self.link = link
         self.owner = owner
-        self._line = line
+        self._endpoint = endpoint
+        self._line = endpoint.line
         self._head = head.replace(b"%", b"%%") + b"traceparent: %b\r\nContent-Length: %d\r\n\r\n"
-        self._limits = limits
+        self._limits = endpoint.limits
+        self._streams = 0  # in a row that held more than a result
         self._flows = call.flows and link.era is call.era
         self._method = dump(call.method)
         self._wording = Wording(link, call)
@@ -112,6 +132,10 @@ class HttpWay:
         return self.owner.link is self.link
 
     def reserve(self) -> bool:
+        if self._streams > _STREAMS:
+            self._streams += 1
+            if self._streams % _STREAMS:
+                return False
         self._reserved = self._line.free()
         return self._reserved is not None
 
@@ -136,10 +160,38 @@ class HttpWay:
     def reply(self, sent: Sent) -> Reply | None:
         response: Response = sent.result
         body = response.body
-        if response.status != 200 or body is None or body[:1] != b"{":
+        if response.status != 200:
+            return None
+        if response.is_stream:
+            return self._from_stream(response, sent)
+        if body is None or body[:1] != b"{":
             return None
         result = result_of(body, sent.key)
         return self._wording.reply(result, sent.call) if result is not None else None
+
+    def _from_stream(self, response: Response, sent: Sent) -> Reply | None:
+        """Many servers answer every call with a stream of one event."""
+        response.on_more = None
+        try:
+            events = Decoder(self._limits[0]).feed(response.peek())
+        except EventTooLarge:
+            return None
+        result = result_of(events[0].data, sent.key) if len(events) == 1 and events[0].event == "message" else None
+        reply = self._wording.reply(result, sent.call) if result is not None else None
+        if reply is None:
+            self._streams += 1
+            return None
+        self._streams = 0
+        response.skip()
+        self._endpoint.leave(response)
+        return reply
+
+    def awaits(self, sent: Sent) -> bool:
+        response: Response = sent.result
+        if not response.is_stream or response.ended or response.status != 200:
+            return False
+        come = response.peek()
+        return len(come) < _SHORT and b"\n\n" not in come and b"\r\n\r\n" not in come
 
     def ended(self, sent: Sent, seconds: float) -> None:
         self.link.leave(sent.key)
@@ -211,6 +263,9 @@ class StdioWay:
         self.owner.began()
         sent.row = link.alarms.set(sent, self._seconds)
         self._write(request(key, self._method, self._wording.params(call, key)))
+
+    def awaits(self, sent: Sent) -> bool:
+        return False
 
     def reply(self, sent: Sent) -> Reply | None:
         reply: Reply = sent.result
