@@ -137,7 +137,7 @@ def _engine(address: URL) -> AsyncEngine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
             f"there is no driver for {address.drivername} here: {error}",
-            hint="write sqlite, or postgresql://… with `pip install 'toolgate[postgresql]'`",
+            hint="write sqlite, or postgresql://… after `pip install asyncpg`",
         ) from error
     if _is_sqlite(address):
         event.listen(engine.sync_engine, "connect", _on_connect)
