@@ -1,11 +1,11 @@
-"""A gateway in front of four scripted servers: each era, over stdio and over Streamable HTTP."""
+"""A gateway in front of five scripted servers: each era over stdio and Streamable HTTP, the legacy over HTTP+SSE."""
 
 import asyncio
 import json
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.exact import exact
-from tests.peers import LEGACY, MODERN
-from tests.transparency.client import Client, Heard, open_client
-from tests.transparency.eras import expected_error, expected_result
 from tests.transparency.offer import offer
-from tests.transparency.scripted import Refused, Scripted, Turn
-from tests.transparency.wires import http_server, stdio_server
-from tests.transparency.wording import written
+from tests.transparency.pair import ERAS, PAIRS, SERVERS, Ends, Kept, Pair, name_of
+from tests.transparency.scripted import Scripted
+from tests.transparency.wires import http_server, sse_server, stdio_server
 from toolgate.config.load import Loaded, load
 from toolgate.gateway import Gateway
 from toolgate.inbound.serve import serve
 
-_ERAS = {"modern": MODERN, "legacy": LEGACY}
-_WIRES = {"stdio": stdio_server, "http": http_server}
-PAIRS = [(client, server, wire) for client in _ERAS for server in _ERAS for wire in _WIRES]
+__all__ = ["House", "house", "kept", "opened_gateway", "pair", "scripted_servers"]
+
+_WIRES = {"stdio": stdio_server, "http": http_server, "sse": sse_server}
 
 
 @dataclass
@@ -36,65 +32,38 @@ class House:
     servers: Mapping[str, Scripted]
 
 
-@dataclass
-class Pair:
-    """A client of one era in front, a server of one era behind; `name` is the server's."""
-
-    name: str
-    url: str
-    client_era: str
-    server: Scripted
-
-    def open(
-        self, capabilities: Mapping[str, Any] | None = None, *, one_endpoint: bool = False
-    ) -> AbstractAsyncContextManager[Client]:
-        url = f"{self.url}/mcp" if one_endpoint else f"{self.url}/servers/{self.name}/mcp"
-        return open_client(url, self.client_era, capabilities)
-
-    async def returned(
-        self, client: Client, method: str, params: Mapping[str, Any], result: dict[str, Any]
-    ) -> tuple[Heard, Turn]:
-        """Make the request, let the server answer it with `result`, and prove that this is what arrives."""
-        if self.server.era == MODERN:
-            result = {"resultType": "complete", **result}
-        text = written(result)
-        turns: list[Turn] = []
-
-        async def script(turn: Turn) -> str:
-            turns.append(turn)
-            return text
-
-        self.server.script = script
-        heard = await client.request(method, params)
-        wanted = expected_result(result, method, self.server.era, self.client_era, self.server.offer.server_info)
-        assert heard.result == exact(written(wanted))
-        if self.server.era == self.client_era:
-            assert b'"result":' + text.encode() in heard.raw
-        return heard, turns[-1]
-
-    async def refused(self, client: Client, method: str, params: Mapping[str, Any], error: dict[str, Any]) -> None:
-        """The same for an error."""
-
-        async def script(turn: Turn) -> str:
-            raise Refused(written(error))
-
-        self.server.script = script
-        heard = await client.request(method, params)
-        assert heard.error == exact(written(expected_error(error, self.server.era, self.client_era)))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    folder = tmp_path_factory.mktemp("transparency")
-    servers = {f"{era}-{wire}": Scripted(_ERAS[era], offer(f"{era}-{wire}")) for era in _ERAS for wire in _WIRES}
+@asynccontextmanager
+async def scripted_servers() -> AsyncIterator[tuple[dict[str, Scripted], dict[str, Any]]]:
+    """By their names, `{era}-{wire}`, and how a configuration says where they are."""
+    servers = {f"{era}-{wire}": Scripted(ERAS[era], offer(f"{era}-{wire}")) for era, wire in SERVERS}
     async with AsyncExitStack() as stack:
         definitions = {
             name: await stack.enter_async_context(_WIRES[name.partition("-")[2]](server))
             for name, server in servers.items()
         }
-        file = folder / "toolgate.yaml"
-        file.write_text(json.dumps({"version": 1, "sources": [], "servers": definitions, "limits": {"cache_bytes": 0}}))
-        yield House(await _serving(stack, file), servers)
+        yield servers, definitions
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    folder = tmp_path_factory.mktemp("transparency")
+    async with scripted_servers() as (servers, definitions), opened_gateway(folder, definitions) as url:
+        yield House(url, servers)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kept(house: House, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kept]:
+    async with AsyncExitStack() as stack:
+        yield Kept(tmp_path_factory.mktemp("clients"), stack)
+
+
+@asynccontextmanager
+async def opened_gateway(folder: Path, definitions: Mapping[str, Any]) -> AsyncIterator[str]:
+    """The URL of a gateway in front of these servers."""
+    file = folder / "toolgate.yaml"
+    file.write_text(json.dumps({"version": 1, "sources": [], "servers": definitions, "limits": {"cache_bytes": 0}}))
+    async with AsyncExitStack() as stack:
+        yield await _serving(stack, file)
 
 
 async def _serving(stack: AsyncExitStack, file: Path) -> str:
@@ -120,15 +89,10 @@ async def _serving(stack: AsyncExitStack, file: Path) -> str:
     return f"http://127.0.0.1:{sock.getsockname()[1]}"
 
 
-def name_of(pair: tuple[str, str, str]) -> str:
-    client, server, wire = pair
-    return f"{client}-client-{server}-{wire}-server"
-
-
 @pytest.fixture(params=PAIRS, ids=name_of)
-def pair(house: House, request: pytest.FixtureRequest) -> Pair:
-    client, era, wire = request.param
-    name = f"{era}-{wire}"
+def pair(house: House, kept: Kept, request: pytest.FixtureRequest) -> Pair:
+    ends: Ends = request.param
+    name = f"{ends.server}-{ends.wire}"
     server = house.servers[name]
     server.received.clear()
-    return Pair(name, house.url, _ERAS[client], server)
+    return Pair(name, house.url, ERAS[ends.client], ends.way, server, kept)

@@ -70,10 +70,14 @@ def expected_question(params: dict[str, Any], found: dict[str, Any], server: str
     return _crossed(params, Crossing(chosen, crossing.removed))
 
 
-def expected_meta(meta: dict[str, Any], found: dict[str, Any], client: str, server: str) -> dict[str, Any]:
-    """Of a request on its way from the client to the server."""
+def expected_meta(
+    meta: dict[str, Any], found: dict[str, Any], client: str, server: str, level: str | None
+) -> dict[str, Any]:
+    """Of a request on its way from the client to the server. `level` is that of a legacy client's session."""
     crossing = TABLE[client, server]["request._meta"]
     chosen = {name: found.get(name) for name in crossing.added}
+    if level is not None and (client, server) == (LEGACY, MODERN):
+        chosen[META + "logLevel"] = level
     if "progressToken" in meta:
         chosen["progressToken"] = found.get("progressToken")  # two clients may choose the same one
         meta = {name: value for name, value in meta.items() if name != "progressToken"}

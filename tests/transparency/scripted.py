@@ -111,7 +111,7 @@ class Scripted:
         self.suspended: dict[str, Turn] = {}
         self.numbers = itertools.count(1)
         self.standing: set[Wire] = set()
-        self._listens: dict[str, tuple[Wire, Any, dict[str, Any]]] = {}
+        self._listens: dict[int, tuple[Wire, Any, dict[str, Any]]] = {}
         self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._news = asyncio.Event()
 
@@ -196,12 +196,13 @@ class Scripted:
         key, wanted = message["id"], message["params"]["notifications"]
         meta = {f"{META}subscriptionId": key}
         acknowledged = {"notifications": wanted, "_meta": meta}
-        self._listens[written(key)] = wire, key, wanted
+        number = next(self.numbers)  # two connections may choose the same id
+        self._listens[number] = wire, key, wanted
         try:
             await wire.send(notification("notifications/subscriptions/acknowledged", acknowledged))
             await asyncio.Event().wait()
         finally:
-            self._listens.pop(written(key), None)
+            del self._listens[number]
 
     async def _take_turn(self, message: dict[str, Any], wire: Wire) -> None:
         key = written(message["id"])

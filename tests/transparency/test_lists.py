@@ -1,26 +1,14 @@
 """What a server offers is listed as the server lists it, and the server is introduced as it introduces itself."""
 
-from typing import Any
-
 import pytest
 
 from tests.peers import MODERN
-from tests.transparency.client import Client
-from tests.transparency.conftest import Pair
 from tests.transparency.offer import LISTS
+from tests.transparency.pair import Pair
+from tests.transparency.proofs import listed
 from tests.transparency.scripted import META
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-async def listed(client: Client, method: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    result = (await client.request(method)).result
-    while True:
-        items += result[LISTS[method]]
-        if "nextCursor" not in result:
-            return items
-        result = (await client.request(method, {"cursor": result["nextCursor"]})).result
 
 
 @pytest.mark.parametrize("method", LISTS)

@@ -7,16 +7,13 @@ import pytest
 from tests.exact import Number
 from tests.peers import LEGACY, MODERN
 from tests.transparency.client import Refusal
-from tests.transparency.conftest import PAIRS, Pair, name_of
-from tests.transparency.eras import expected_question
 from tests.transparency.offer import ODD
+from tests.transparency.pair import CAPABILITIES, DONE, PAIRS, Pair, name_of
 from tests.transparency.scripted import Refused, Turn
 from tests.transparency.wording import written
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DONE = '{"resultType":"complete","content":[]}'
-CAPABILITIES = {"elicitation": {"form": {}, "url": {}}, "roots": {"listChanged": True}, "sampling": {"tools": {}}}
 SCHEMA = {
     "type": "object",
     "properties": {"a": {"type": "string", "title": "A", "x": ODD}},
@@ -49,21 +46,8 @@ async def test_a_question_and_its_answer_arrive(pair: Pair, kind: str) -> None:
     method, params, answer = ASKED[kind]
     if kind == "url" and pair.server.era == LEGACY:
         params = {**params, "elicitationId": "e-1"}
-    got: list[Any] = []
-
-    async def script(turn: Turn) -> str:
-        got.extend(await turn.ask({"method": method, "params": params}))
-        return DONE
-
-    pair.server.script = script
     async with pair.open(CAPABILITIES) as client:
-        client.answers = {method: [answer]}
-        heard = await client.request("tools/call", {"name": "zebra", "arguments": {"a": ["\u2028", Number("1.10")]}})
-    question = heard.questions[0]
-    assert question["method"] == method
-    assert question["params"] == expected_question(params, question["params"], pair.server.era, pair.client_era)
-    assert [message["result"] for message in got] == [answer]
-    assert heard.result["content"] == []
+        await pair.asked(client, method, [params], [answer])
 
 
 async def test_questions_that_are_asked_together_and_again_arrive(pair: Pair) -> None:
@@ -82,7 +66,7 @@ async def test_questions_that_are_asked_together_and_again_arrive(pair: Pair) ->
     assert [message["result"] for message in got] == [answer for _, _, answer in asked] * 2
 
 
-@pytest.mark.parametrize("pair", [each for each in PAIRS if each[1] == "modern"], indirect=True, ids=name_of)
+@pytest.mark.parametrize("pair", [each for each in PAIRS if each.server == "modern"], indirect=True, ids=name_of)
 async def test_the_state_of_a_modern_server_comes_back_unchanged(pair: Pair) -> None:
     state = 'an "odd" state \u2028 \\ 😀 ' + "=" * 10_000
 
@@ -101,7 +85,7 @@ async def test_the_state_of_a_modern_server_comes_back_unchanged(pair: Pair) -> 
     assert heard.states == ([state, state + "2"] if pair.client_era == MODERN else [])
 
 
-@pytest.mark.parametrize("pair", [each for each in PAIRS if each[0] == "legacy"], indirect=True, ids=name_of)
+@pytest.mark.parametrize("pair", [each for each in PAIRS if each.client == "legacy"], indirect=True, ids=name_of)
 async def test_a_refusal_to_answer_arrives(pair: Pair) -> None:
     """Only a legacy client can answer with an error; from a modern server's round it is the end of the call."""
     error = {"code": Number("-1"), "message": "User rejected", "data": ODD, "x": ODD}

@@ -4,13 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.exact import Number, exact
-from tests.transparency.client import CLIENT_INFO
-from tests.transparency.conftest import Pair
-from tests.transparency.eras import expected_meta
+from tests.exact import Number
 from tests.transparency.offer import ODD
+from tests.transparency.pair import Pair
 from tests.transparency.scripted import META
-from tests.transparency.wording import written
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,23 +19,9 @@ RESULTS: dict[str, dict[str, Any]] = {
 }
 
 
-async def arrives(pair: Pair, method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """The `_meta` that the server got, after all else was compared."""
+async def arrives(pair: Pair, method: str, params: dict[str, Any]) -> None:
     async with pair.open() as client:
-        _, turn = await pair.returned(client, method, params, RESULTS[method])
-    found = dict(turn.params)
-    sent = exact(written(params))
-    meta: dict[str, Any] = found.pop("_meta", {})
-    assert meta == expected_meta(_stamped(pair, sent), meta, pair.client_era, pair.server.era)
-    assert found == {name: value for name, value in sent.items() if name != "_meta"}
-    return meta
-
-
-def _stamped(pair: Pair, sent: dict[str, Any]) -> dict[str, Any]:
-    if pair.client_era < "2026":
-        return dict(sent.get("_meta", {}))
-    envelope = {"protocolVersion": pair.client_era, "clientInfo": CLIENT_INFO, "clientCapabilities": {}}
-    return {**{META + key: value for key, value in envelope.items()}, **sent.get("_meta", {})}
+        await pair.arrived(client, method, params, RESULTS[method])
 
 
 @pytest.mark.parametrize("arguments", [{}, ODD, {"x": "m" * 1_048_576}], ids=["none", "odd", "large"])

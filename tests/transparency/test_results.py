@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.exact import Number
-from tests.transparency.conftest import Pair
 from tests.transparency.offer import ICONS, ODD
+from tests.transparency.pair import Pair
 from tests.transparency.scripted import Turn
 from tests.transparency.wording import written
 

@@ -7,13 +7,12 @@ import pytest
 
 from tests.exact import Number
 from tests.peers import LEGACY, MODERN
-from tests.transparency.conftest import Pair
 from tests.transparency.offer import ODD
+from tests.transparency.pair import DONE, Pair
 from tests.transparency.scripted import META, Turn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DONE = '{"resultType":"complete","content":[]}'
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
 

@@ -1,4 +1,4 @@
-"""How a scripted server is reached: over the standard streams of a child, or over Streamable HTTP."""
+"""How a scripted server is reached: over the standard streams of a child, over Streamable HTTP, or over HTTP+SSE."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.exact import exact
 from tests.transparency.scripted import Scripted, Turn
 
-__all__ = ["http_server", "stdio_server"]
+__all__ = ["http_server", "sse_server", "stdio_server"]
 
 _LONGEST: Final = 64 * 1024 * 1024
 _PUMP: Final = Path(__file__).with_name("pump.py")
@@ -118,15 +118,62 @@ class _Site:
 @asynccontextmanager
 async def http_server(scripted: Scripted) -> AsyncIterator[dict[str, Any]]:
     site = _Site(scripted)
+    async with _served(web.post("/mcp", site.post), web.get("/mcp", site.get), web.delete("/mcp", site.delete)) as url:
+        yield {"url": f"{url}/mcp"}
+
+
+class _EventWire(_PostWire):
+    """One stream for all, so an answer is one more event on it."""
+
+    async def answer(self, text: str) -> None:
+        with suppress(ConnectionError):
+            await self.send(text)
+
+
+class _OldSite:
+    """HTTP+SSE of 2024-11-05: a POST is taken at once, and answered on the stream that named its address."""
+
+    def __init__(self, scripted: Scripted) -> None:
+        self._scripted = scripted
+        self._streams: dict[str, tuple[_EventWire, asyncio.TaskGroup]] = {}
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        wire, name = _EventWire(request), f"stream-{next(self._scripted.numbers)}"
+        stream = await wire.begin()
+        self._scripted.standing.add(wire)
+        try:
+            async with asyncio.TaskGroup() as under_way:
+                self._streams[name] = wire, under_way
+                await stream.write(f"event: endpoint\ndata: /messages/{name}\n\n".encode())
+                await asyncio.Event().wait()
+        finally:
+            self._scripted.standing.discard(wire)
+            del self._streams[name]
+        return stream
+
+    async def post(self, request: web.Request) -> web.Response:
+        wire, under_way = self._streams[request.match_info["name"]]
+        message = exact(await request.read())
+        under_way.create_task(self._scripted.take(message, wire))
+        return web.Response(status=202)
+
+
+@asynccontextmanager
+async def sse_server(scripted: Scripted) -> AsyncIterator[dict[str, Any]]:
+    site = _OldSite(scripted)
+    async with _served(web.get("/sse", site.get), web.post("/messages/{name}", site.post)) as url:
+        yield {"url": f"{url}/sse"}
+
+
+@asynccontextmanager
+async def _served(*routes: web.RouteDef) -> AsyncIterator[str]:
     application = web.Application(client_max_size=_LONGEST)
-    application.router.add_post("/mcp", site.post)
-    application.router.add_get("/mcp", site.get)
-    application.router.add_delete("/mcp", site.delete)
+    application.add_routes(routes)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield {"url": f"http://127.0.0.1:{runner.addresses[0][1]}/mcp"}
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         with suppress(asyncio.CancelledError):
             await runner.cleanup()
