@@ -120,3 +120,10 @@ async def test_a_start_without_an_answer_says_so_in_time() -> None:
 async def test_a_child_that_exits_at_once_says_what_it_said(house: House) -> None:
     await house.serve(stub(mode="exit"))
     assert house.status("stub").reason == "exited with code 2: cannot go on: the licence is missing"
+
+
+def test_a_number_that_no_double_holds_does_not_hide_the_rest() -> None:
+    result = b'{"protocolVersion":"2025-11-25","capabilities":{"experimental":{"x":1e400}},"serverInfo":{"name":"far"}}'
+    hello = initialized(Reply(result))
+    assert hello.head.server_info == {"name": "far"}
+    assert hello.head.capabilities["experimental"]["x"] > 1e300

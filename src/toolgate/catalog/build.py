@@ -81,7 +81,7 @@ class ServerViews:
 
 def _mirrored(catalogue: Catalogue | None) -> Mapping[str, Any]:
     """The capabilities that a server declares, as far as the gateway carries them."""
-    if catalogue is None or not catalogue.capabilities:
+    if catalogue is None or (catalogue.items and not catalogue.capabilities):
         return EVERYTHING
     declared = {name: value for name, value in catalogue.capabilities.items() if name != "tasks"}
     for name in ("tools", "prompts", "resources"):
