@@ -214,6 +214,11 @@ async def test_what_was_learnt_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     assert shown(catalog, Kind.TOOLS) == ["a__x"]
 
 
+def test_a_server_that_offers_nothing_is_introduced_as_such() -> None:
+    assert ServerViews("s", Catalogue({})).view.capabilities == {}
+    assert "tools" in ServerViews("s", None).view.capabilities  # nobody has asked it yet
+
+
 def test_members_of_capabilities_that_no_revision_knows_are_mirrored() -> None:
     declared = {
         "tools": {"listChanged": False, "x": [1]},
