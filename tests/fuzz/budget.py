@@ -21,12 +21,13 @@ _TURN: Final = 20.0  # CPU seconds at most that one test takes at a time
 _WALL: Final = 3.0  # what waits for timeouts uses little CPU and ends all the same after so many times its share
 _SHARES: Final = {
     "messages": 0.25,
-    "heads": 0.2,
-    "cuts": 0.1,
+    "heads": 0.15,
+    "cuts": 0.05,
     "pipelines": 0.1,
     "readers": 0.1,
     "stdio": 0.1,
     "endpoint": 0.15,
+    "express": 0.1,
 }
 
 

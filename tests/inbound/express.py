@@ -172,9 +172,10 @@ class House:
         """Whether nothing is under way, nor kept of what was."""
         upstream = self.upstream(name)
         link = link or upstream.link
-        rows = link.alarms._rows.values()
+        rows = link.alarms._rows.values() if link is not None else ()
         active = [connection for connection in self.listener.connections if connection._active is not None]
-        kept = (*link._calls, *(ringing for row in rows for ringing in row.ends), *active)
+        calls = link._calls if link is not None else ()
+        kept = (*calls, *(ringing for row in rows for ringing in row.ends), *active)
         return not kept and not self.limit.under_way and not upstream.under_way
 
     @asynccontextmanager
