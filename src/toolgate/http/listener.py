@@ -13,6 +13,7 @@ from typing import Final, Self
 from toolgate.http.application import Application
 from toolgate.http.entrance import Entrance, Turns
 from toolgate.http.heads import Heads
+from toolgate.http.house import Guest
 from toolgate.http.server import Connection
 from toolgate.http.target import Target
 
@@ -38,7 +39,7 @@ class Listener:
         self.turned_away = 0
         self._moment = 0.0
         self._begun = 0
-        self._waiting: deque[Connection] = deque()
+        self._waiting: deque[Guest] = deque()
         self.date = b""
         self._tell_time()
         self._looking = self.loop.create_task(self._look_on(), name="connections")
@@ -66,7 +67,7 @@ class Listener:
         """The `Date` header's line (RFC 9110, 6.6.1), which is good for a second."""
         self.date = b"date: " + formatdate(time.time(), usegmt=True).encode() + b"\r\n"
 
-    def start(self, connection: Connection, now: float) -> bool:
+    def start(self, connection: Guest, now: float) -> bool:
         """Of what comes at one moment only so much is begun at once, so that the loop soon looks again who else has
         come; of what comes beside only so much waits, so that nobody waits for long. `now` stands still while the loop
         reads (as it does on uvloop)."""
