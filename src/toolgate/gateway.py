@@ -133,7 +133,8 @@ class Gateway:
         self._stack.callback(parking.close)
         access = Access(keys, anonymous=allows_anonymous(host, document.access.anonymous), token=token)
         self._authorize = Authorize(self._catalog.permissions, document)
-        self._limit = Limit(crew.seat.buckets if crew is not None else LocalBuckets(), self._share(document))
+        refused = self._watching.metrics.refused
+        self._limit = Limit(crew.seat.buckets if crew is not None else LocalBuckets(), self._share(document), refused)
         self._cache = Cache(self._share(document))
         record = Record(self._watching.recorder)
         road = pipeline(self._pool.send, stages(record, self._authorize, self._limit, self._cache))
@@ -165,6 +166,7 @@ class Gateway:
             authenticate=access.principal,
             keys=lambda: keys.revision,
             at_once=self._express.take,
+            count=refused,
             ready=lambda: not self._draining.is_set(),
             request_bytes=document.limits.request_bytes,
         )

@@ -110,6 +110,7 @@ class Watching:
             "toolgate_server_check_failures": checked.failures,
             "toolgate_server_links": pool.links,
             "toolgate_calls_in_flight": pool.in_flight,
+            "toolgate_connections": pool.connections,
             "toolgate_audit_waits_total": lambda: self.recorder.waits,
         }.items():
             metrics.read(name, read)

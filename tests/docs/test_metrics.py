@@ -22,7 +22,7 @@ def test_every_metric_is_on_the_page_as_it_is_and_no_other() -> None:
 def test_every_label_is_explained_and_no_other() -> None:
     told = re.findall(r"^\| `(\w+)` \|", section(PAGE, "Labels"), re.MULTILINE)
     exported = {label for family in FAMILIES.values() for label in family.labels}
-    assert set(told) == exported - {"state", "version", "python"}
+    assert set(told) == exported - {"version", "python"}
 
 
 def test_the_buckets_are_those_on_the_page() -> None:

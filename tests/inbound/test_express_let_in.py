@@ -35,7 +35,9 @@ async def test_a_bucket_lets_in_as_many_as_it_holds(tmp_path: Path, limits: dict
         answers = [await client.call(b"1") for _ in range(6)]
         house.take_the_long_road()
         other = await client.call(b"1")
+        exposed = await client.get("/metrics")
     assert [answer.status for answer in answers] == [200] * 4 + [429] * 2
+    assert f'toolgate_refusals_total{{limit="{next(iter(limits)).removesuffix("_rate")}"}} 3' in exposed
     assert house.took == [True] * 4 + [False] * 2
     assert other.message["error"]["code"] == answers[-1].message["error"]["code"]
     assert len(house.far.heard) == 5

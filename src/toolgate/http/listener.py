@@ -36,7 +36,6 @@ class Listener:
         self.closing = False
         self.heads: Heads[Target] = Heads()
         self._servers: list[asyncio.Server | Entrance] = []
-        self.turned_away = 0
         self._moment = 0.0
         self._begun = 0
         self._waiting: deque[Guest] = deque()
@@ -78,7 +77,6 @@ class Listener:
             connection.run()
             return True
         if len(self._waiting) >= _MOST_WAITING:
-            self.turned_away += 1
             return False
         if not self._waiting:
             self.loop.call_soon(self._start_waiting)

@@ -70,6 +70,17 @@ class Pool:
             line.close()
         await asyncio.sleep(0)
 
+    def counts(self) -> dict[str, int]:
+        """Connections to all targets: `busy` with a request, `idle`, or with a `stream`; and who is `waiting`."""
+        lines = list(self._lines.values())
+        idle = sum(len(line.idle) for line in lines)
+        return {
+            "busy": sum(len(line.open) for line in lines) - idle,
+            "idle": idle,
+            "stream": sum(len(line.streams) for line in lines),
+            "waiting": sum(len(line.waiting) for line in lines),
+        }
+
     def _close_idle(self) -> None:
         before = self._loop.time() - _IDLE
         for line in list(self._lines.values()):
@@ -84,11 +95,11 @@ class Line:
         self._pool = pool
         self._target = target
         self._loop = asyncio.get_running_loop()
-        self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
-        self._streams: set[Connection] = set()  # which may live for days, and are no sign of a server that is slow
+        self.idle: list[Connection] = []
+        self.open: set[Connection] = set()
+        self.streams: set[Connection] = set()  # which may live for days, and are no sign of a server that is slow
         self._opening = 0
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self.waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._heads: Heads[Known] = Heads()
 
     async def connection(self) -> Connection:
@@ -97,16 +108,16 @@ class Line:
         while True:
             if (connection := self.free()) is not None:
                 return connection
-            if len(self._open) + self._opening < _MOST and self._opening < _AT_ONCE:
+            if len(self.open) + self._opening < _MOST and self._opening < _AT_ONCE:
                 return await self._connect()
             turn: asyncio.Future[Connection | None] = self._loop.create_future()
-            self._waiting.append(turn)
+            self.waiting.append(turn)
             try:
                 if (given := await turn) is not None and given.is_usable:
                     return given
             except asyncio.CancelledError:
                 if not turn.done() or turn.cancelled():
-                    self._waiting.remove(turn)
+                    self.waiting.remove(turn)
                 elif (given := turn.result()) is not None:
                     self._freed(given)
                 else:
@@ -116,8 +127,8 @@ class Line:
     def free(self) -> Connection | None:
         """One that is kept and fresh enough."""
         after = self._loop.time() - _IDLE
-        while self._idle:
-            connection = self._idle.pop()
+        while self.idle:
+            connection = self.idle.pop()
             if connection.is_usable and connection.idle_since > after:
                 return connection
             connection.abort()
@@ -138,7 +149,7 @@ class Line:
             self._opening -= 1
             self._wake()
         if not connection.is_lost:
-            self._open.add(connection)
+            self.open.add(connection)
         return connection
 
     async def _reach(self) -> Connection:
@@ -178,40 +189,40 @@ class Line:
         if self._pool.closed:
             connection.abort()
             return
-        self._streams.discard(connection)
-        self._open.add(connection)
-        while self._waiting:
-            turn = self._waiting.popleft()
+        self.streams.discard(connection)
+        self.open.add(connection)
+        while self.waiting:
+            turn = self.waiting.popleft()
             if not turn.done():
                 turn.set_result(connection)
                 return
-        self._idle.append(connection)
+        self.idle.append(connection)
 
     def _begins_stream(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        self._streams.add(connection)
+        self.open.discard(connection)
+        self.streams.add(connection)
         self._wake()
 
     def _lost(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        self._streams.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
+        self.open.discard(connection)
+        self.streams.discard(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
         self._wake()
 
     def _wake(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
+        while self.waiting:
+            turn = self.waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
 
     def close_idle(self, before: float) -> None:
-        stale = [connection for connection in self._idle if connection.idle_since <= before]
+        stale = [connection for connection in self.idle if connection.idle_since <= before]
         for connection in stale:
-            self._idle.remove(connection)
+            self.idle.remove(connection)
             connection.abort()
 
     def close(self) -> None:
-        for connection in (*self._open, *self._streams):
+        for connection in (*self.open, *self.streams):
             connection.abort()

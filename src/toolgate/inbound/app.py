@@ -1,7 +1,7 @@
 """The front: who may come in at all, and to which room."""
 
 from collections.abc import Awaitable, Callable
-from itertools import count
+from itertools import count as numbers
 from secrets import token_hex
 from time import monotonic
 from typing import Final, NamedTuple
@@ -46,7 +46,7 @@ class _Admitted(NamedTuple):
 class App:
     """Implements `http.server.Application`. `ready` says whether it serves; `authenticate` takes the `Authorization`
     header, and what it says holds until `keys` says otherwise; `exposition` makes the body of `/metrics` for an
-    `Accept`; `request_bytes` bounds a request's body."""
+    `Accept`; `request_bytes` bounds a request's body; `count` hears which limit refused a request."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class App:
         ready: Callable[[], bool],
         request_bytes: int,
         at_once: AtOnce | None = None,
+        count: Callable[[str], None] = lambda limit: None,
     ) -> None:
         self._mcp = mcp
         self._sse = sse
@@ -70,11 +71,12 @@ class App:
         self._authenticate = authenticate
         self._keys = keys
         self._at_once = at_once
+        self._count = count
         self._ready = ready
         self._limit = request_bytes
         self._busy = refused(_BUSY)
         self._process = token_hex(4)
-        self._numbers = count(1)
+        self._numbers = numbers(1)
 
     def admit(self, request: Request) -> int | Answer:
         """The order is that of revision 2026-07-28, Streamable HTTP, Security: where it comes from, then who sends it;
@@ -106,6 +108,7 @@ class App:
         return refused(RequestTooLarge(f"the request is larger than {self._limit} bytes", hint=hint))
 
     def too_busy(self) -> Answer:
+        self._count("queue")
         return self._busy
 
     def at_once(self, request: Request) -> bool:

@@ -50,6 +50,8 @@ _ALL: Final = (
     Family("toolgate_calls_parked", _GAUGE, "Calls of servers that wait for an answer of the client."),
     Family("toolgate_sessions", _GAUGE, "Sessions of legacy clients."),
     Family("toolgate_streams_open", _GAUGE, "Streams that are open towards clients."),
+    Family("toolgate_connections", _GAUGE, "Connections to servers behind URLs, and calls that wait for one.",
+           ("state",)),
     # Servers
     Family("toolgate_server_state", _GAUGE, "1 for the state that the server is in, 0 for the others.",
            ("server", "state"), Merge.MAX),

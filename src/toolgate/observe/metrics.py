@@ -151,7 +151,7 @@ class Metrics:
             server.hits += 1
 
     def refused(self, limit: str) -> None:
-        """A limit refused a call; `limit` is one of a few words of ours (`key`, `tool`, `queue`)."""
+        """A limit refused a call; `limit` is one of a few words of ours (`principal`, `tool`, `queue`)."""
         if limit not in self._refusals and len(self._refusals) >= _MOST_LIMITS:
             limit = OTHER
         self._refusals[limit] = self._refusals.get(limit, 0) + 1

@@ -125,6 +125,10 @@ class Pool:
         """Live links of each server, for `toolgate_server_links`."""
         return [((name,), upstream.links) for name, upstream in self._upstreams.items()]
 
+    def connections(self) -> list[tuple[tuple[str], float]]:
+        """To servers behind URLs, by what they do, for `toolgate_connections`."""
+        return [((state,), count) for state, count in self._connections.counts().items()]
+
     async def settled(self, timeout: float) -> None:
         """Wait until every server was ready with its lists read, or failed once; at most `timeout` seconds."""
         with suppress(TimeoutError):

@@ -1,7 +1,7 @@
 """How much a caller, a tool, a server and all together may have: calls in a time, and calls at a time."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from toolgate.config.model import Document
@@ -26,10 +26,13 @@ _HINTS: Final = {
 
 
 class Limit:
-    """Holds the count of calls under way; the buckets may stand elsewhere."""
+    """Holds the count of calls under way; the buckets may stand elsewhere. `refused` hears which limit did."""
 
-    def __init__(self, buckets: Buckets, document: Document) -> None:
+    def __init__(
+        self, buckets: Buckets, document: Document, refused: Callable[[str], None] = lambda limit: None
+    ) -> None:
         self._buckets = buckets
+        self._refused = refused
         self._under_way = 0
         self._of_principal: dict[str, int] = {}
         self.configure(document)
@@ -59,8 +62,10 @@ class Limit:
         """Raises `RateLimited` and `Overloaded`."""
         if call.sent is None:
             if self._under_way >= self._calls:
+                self._refused("calls")
                 raise _overloaded(self._calls)
             if self._is_limited and (short := self._short(call)) is not None:
+                self._refused(short.want.kind)
                 raise _limited(call, short)
         if self._calls_per_principal is not None:
             return await self._among_its_own(call, proceed, self._calls_per_principal)
@@ -87,6 +92,7 @@ class Limit:
         whose, counts = call.principal.id, self._of_principal
         count = counts.get(whose, 0)
         if count >= most:
+            self._refused("calls_per_principal")
             raise _too_many(call, most)
         counts[whose] = count + 1
         self._under_way += 1
