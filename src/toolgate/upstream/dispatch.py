@@ -46,7 +46,6 @@ class DispatchingLink(ABC):
         self.era = Era.LEGACY
         self.version = ""
         self.catalogue_head = Catalogue({})
-        self.undeliverable = 0
         self._limit = limit
         self._news = news
         self._pending = Pending()
@@ -199,7 +198,6 @@ class DispatchingLink(ABC):
         """It doesn't say which call it belongs to, so it is passed on only where all of them are one principal's."""
         calls = tuple(self._pending.calls())
         if len({call.principal.id for _, call in calls}) != 1:
-            self.undeliverable += 1
             return
         level = relay.level_of(message)
         relayed = envelope.notification(relay.LOG, bytes(message.params) if message.params is not UNSET else None)
