@@ -15,13 +15,12 @@ from pathlib import Path
 import uvloop
 
 from bench.cores import Cores
-from bench.document import everything_on
 from bench.flow import Flow, Route
 from bench.gateway import Gateway
 from bench.plan import Plan
 from bench.rig import Rig
 from bench.soak.audit import audit_size, recorded
-from bench.soak.cast import Cast, Vanishing
+from bench.soak.cast import Cast, Vanishing, document
 from bench.soak.trouble import Trouble
 from bench.soak.watch import Watch
 from bench.table import AtMost, Row, Table, show
@@ -43,7 +42,7 @@ async def soak(rig: Rig, minutes: float, share: float, most: float) -> Table:
             stack.push_async_callback(mortal.end)
         collector, _ = await stack.enter_async_context(rig.stub("collector"))
         # The gateway ends before the servers do, and before its audit is counted.
-        async with rig.gateway(everything_on(cast.servers(), collector)) as running:
+        async with rig.gateway(document(cast.servers(), collector)) as running:
             watch, notes = await _under_load(rig, running, cast, collector, minutes, share, most)
         state = running.folder / "state"
         rows = watch.rows()

@@ -5,9 +5,8 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from bench.document import everything_on
 from bench.gateway import Gateway
-from bench.soak.cast import Cast, Vanishing, revoked_key_is_refused
+from bench.soak.cast import Cast, Vanishing, document, revoked_key_is_refused
 
 __all__ = ["Trouble"]
 
@@ -77,7 +76,7 @@ class Trouble:
         """With a server that was not there before, and without the one of last time."""
         servers = self._cast.servers()
         servers[f"extra-{self.done['configurations were read'] % 7}"] = {"url": self._cast.steady.url}
-        self._running.write(everything_on(servers, self._collector))
+        self._running.write(document(servers, self._collector))
         await self._running.api("/api/v1/reload", "POST")
 
     async def _revoke(self) -> None:
