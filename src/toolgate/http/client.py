@@ -213,9 +213,10 @@ class Connection(asyncio.Protocol):
                     self._last = Last(came, known)
                     self._take(known, came.body)
                     return
+        waiter = self._waiter
         try:
             self._parser.feed_data(data)
-            if self._waiter is not None:
+            if waiter is not None and waiter is self._waiter:
                 self._look(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(NotHttpError(type(error).__name__))
@@ -238,8 +239,9 @@ class Connection(asyncio.Protocol):
             response.body = body
         response.ended = True
         self.idle_since = self.loop.time()
-        self._free(self)
-        self._answer(response)
+        waiter, self._waiter = self._waiter, None
+        self._free(self)  # which may begin the next request
+        _tell(waiter, response)
 
     def eof_received(self) -> None:
         """The end of a response without a length is the end of its connection (RFC 9112, 6.3)."""
@@ -317,20 +319,20 @@ class Connection(asyncio.Protocol):
         response.finish()
         self._pairs = []
         self.read_on()
+        waiter, self._waiter = self._waiter, None
         if reusable:
             came, self._whole = self._whole, None
             if came is not None and not response.is_stream and not response.flows:
                 self._heads.put(came.head, Known(response.status, response.headers))
             self.idle_since = self.loop.time()
-            self._free(self)
+            self._free(self)  # which may begin the next request
         else:
             self._transport.close()
-        self._answer(response)
+        _tell(waiter, response)
 
     def _answer(self, response: Response) -> None:
         waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(response)
+        _tell(waiter, response)
 
     def _give_up(self, response: Response) -> None:
         """Its body is too large: it is not read to the end."""
@@ -338,3 +340,8 @@ class Connection(asyncio.Protocol):
         response.finish()
         self._answer(response)
         self._transport.abort()
+
+
+def _tell(waiter: Waiter | None, response: Response) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(response)

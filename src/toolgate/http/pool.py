@@ -6,13 +6,13 @@ import socket
 import ssl
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Protocol, Self
 from weakref import WeakValueDictionary
 
 from toolgate.http.client import Connection, Known
 from toolgate.http.heads import Heads
 
-__all__ = ["CONNECT", "ConnectTimeoutError", "Line", "Pool", "Target"]
+__all__ = ["CONNECT", "ConnectTimeoutError", "Line", "Pool", "Target", "Turn"]
 
 _MOST: Final = 256  # connections to one target, streams apart; one slow server must not take them from all others
 _IDLE: Final = 4.0  # seconds that one is kept: Node.js and uvicorn close after 5, and a POST is not sent twice
@@ -32,6 +32,17 @@ class Target:
     port: int
     tls: bool = False
     unix: str = ""
+
+
+class Turn(Protocol):
+    """Who waits for a connection, and gets it in the moment in which it is free, unless it is `done` before; a future,
+    for instance. None says that one may be opened now."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: Connection | None, /) -> None: ...
+
+    def set_exception(self, exception: OSError, /) -> None: ...
 
 
 class Pool:
@@ -99,7 +110,8 @@ class Line:
         self.open: set[Connection] = set()
         self.streams: set[Connection] = set()  # which may live for days, and are no sign of a server that is slow
         self._opening = 0
-        self.waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self.waiting: deque[Turn] = deque()
+        self._openers: set[asyncio.Task[None]] = set()
         self._heads: Heads[Known] = Heads()
 
     async def connection(self) -> Connection:
@@ -108,7 +120,7 @@ class Line:
         while True:
             if (connection := self.free()) is not None:
                 return connection
-            if len(self.open) + self._opening < _MOST and self._opening < _AT_ONCE:
+            if not self.is_full:
                 return await self._connect()
             turn: asyncio.Future[Connection | None] = self._loop.create_future()
             self.waiting.append(turn)
@@ -123,6 +135,29 @@ class Line:
                 else:
                     self._wake()
                 raise
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is nothing to do but wait for one, or for those that are being opened."""
+        return len(self.open) + self._opening >= _MOST or self._opening >= _AT_ONCE
+
+    def open_for(self, turn: Turn) -> None:
+        """Give it one that is free, or a new one, or what connecting raises."""
+        opener = self._loop.create_task(self._open_for(turn), name=f"connect to {self._target.host}")
+        self._openers.add(opener)
+        opener.add_done_callback(self._openers.discard)
+
+    async def _open_for(self, turn: Turn) -> None:
+        try:
+            connection = await self.connection()
+        except OSError as error:
+            if not turn.done():
+                turn.set_exception(error)
+            return
+        if turn.done():
+            self.keep(connection)
+        else:
+            turn.set_result(connection)
 
     def free(self) -> Connection | None:
         """One that is kept and fresh enough."""
@@ -224,5 +259,7 @@ class Line:
             connection.abort()
 
     def close(self) -> None:
+        for opener in self._openers:
+            opener.cancel()
         for connection in (*self.open, *self.streams):
             connection.abort()

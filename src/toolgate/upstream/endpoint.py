@@ -130,16 +130,7 @@ class Endpoint:
         up again where it was (2025-11-25, Streamable HTTP, Resumability and Redelivery). What was `sent` already is
         only waited for."""
         try:
-            connection = sent.connection if sent is not None else self._line.free() or await self._line.connection()
-            try:
-                if sent is not None:
-                    response = await sent.outcome()
-                else:
-                    head = self._head(b"POST", _BOTH + lines, body)
-                    response = await connection.send(head, body, self.limit, _REFUSAL, flows=flows)
-            except BaseException:
-                connection.abort()  # for a modern server this is the cancellation
-                raise
+            response = await (self._post(body, lines, flows=flows) if sent is None else self._come(sent))
             if response.flows:
                 flow, message = await self._flowing(response, key, listen)
                 return Answer(response.status, response.media_type, response.headers, message, flow)
@@ -155,6 +146,23 @@ class Endpoint:
         except _FAILURES as error:
             raise self._explained(error) from None
         return Answer(response.status, response.media_type, response.headers, message)
+
+    async def _post(self, body: bytes, lines: bytes, *, flows: bool) -> Response:
+        connection = self._line.free() or await self._line.connection()
+        try:
+            head = self._head(b"POST", _BOTH + lines, body)
+            return await connection.send(head, body, self.limit, _REFUSAL, flows=flows)
+        except BaseException:
+            connection.abort()  # for a modern server this is the cancellation
+            raise
+
+    async def _come(self, sent: Sent) -> Response:
+        try:
+            response: Response = await sent.outcome()
+        except BaseException:
+            sent.connection.abort()
+            raise
+        return response
 
     def opening(self, lines: bytes) -> bytes | None:
         """What every POST with these lines begins with; None where it is not always the same."""

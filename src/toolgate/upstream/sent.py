@@ -14,7 +14,15 @@ from toolgate.upstream import failures
 from toolgate.upstream.base import Link
 from toolgate.upstream.deadline import Row
 
-__all__ = ["Express", "Owner", "Sent", "Way"]
+__all__ = ["Express", "Owner", "Sent", "Waiting", "Way"]
+
+
+class Waiting(Protocol):
+    """A place in the queue for a connection."""
+
+    def abort(self) -> None:
+        """Leave it."""
+        ...
 
 
 class Sent:
@@ -38,7 +46,7 @@ class Sent:
         self.key = b""
         self.result: Any = None
         self.failure: BaseException | None = None
-        self.connection: Connection
+        self.connection: Connection | Waiting
         self.row: Row | None = None
         self.waited_for = False
         self._settled = False

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from toolgate.errors import ToolgateError
 from toolgate.http.client import Connection, Response
-from toolgate.http.pool import Line
+from toolgate.http.pool import Line, Turn
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.envelope import Fields, dump, request, result_of
 from toolgate.protocol.eras import ENVELOPE_KEYS, Era
@@ -104,6 +104,32 @@ class HttpEnd(Link, Protocol):
         ...
 
 
+class _Turn:
+    """A call that waits for a connection. Implements `http.pool.Turn` and `sent.Waiting`."""
+
+    __slots__ = ("_left", "_sent", "_way")
+
+    def __init__(self, way: "HttpWay", sent: Sent) -> None:
+        self._way = way
+        self._sent = sent
+        self._left = False
+
+    def done(self) -> bool:
+        return self._left
+
+    def abort(self) -> None:
+        self._left = True
+
+    def set_result(self, connection: Connection | None) -> None:
+        if connection is not None and connection.is_usable:
+            self._way.write(self._sent, connection)
+        else:
+            self._way.open_for(self)
+
+    def set_exception(self, exception: OSError) -> None:
+        self._sent.set_exception(exception)
+
+
 class HttpWay:
     """Implements `sent.Way` for a server behind a URL."""
 
@@ -137,7 +163,7 @@ class HttpWay:
             if self._streams % _STREAMS:
                 return False
         self._reserved = self._line.free()
-        return self._reserved is not None
+        return self._reserved is not None or self._line.is_full
 
     def release(self) -> None:
         if self._reserved is not None:
@@ -145,15 +171,23 @@ class HttpWay:
             self._reserved = None
 
     def send(self, sent: Sent) -> None:
-        link, call, connection = self.link, sent.call, self._reserved
-        if connection is None:
-            raise RuntimeError("nothing was reserved")
-        self._reserved, sent.connection = None, connection
-        sent.key = key = link.enter(call)
+        connection, self._reserved = self._reserved, None
+        sent.key = self.link.enter(sent.call)
         self.owner.began()
+        sent.row = self.link.alarms.set(sent, self._seconds)
+        if connection is not None:
+            self.write(sent, connection)
+        else:
+            sent.connection = turn = _Turn(self, sent)
+            self._line.waiting.append(turn)
+
+    def open_for(self, turn: Turn) -> None:
+        self._line.open_for(turn)
+
+    def write(self, sent: Sent, connection: Connection) -> None:
+        call, key, sent.connection = sent.call, sent.key, connection
         params = self._wording.params(call, key)
         body = b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (key, self._method, params)
-        sent.row = link.alarms.set(sent, self._seconds)
         head = self._head % (call.trace.traceparent.encode(), len(body))
         connection.send_for(sent, head, body, *self._limits, flows=self._flows)
 
