@@ -70,7 +70,9 @@ def up(
     settings.env["TOOLGATE_LISTEN"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     with sock:
         from toolgate.cli import serving  # noqa: PLC0415  # most of the gateway: after the port is known to be free
+        from toolgate.http import descriptors  # noqa: PLC0415
 
+        descriptors.allow_many()
         loaded = settings.read()
         count = document.workers if workers is None else workers
         if count == 1:

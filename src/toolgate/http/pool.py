@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol, Self
 from weakref import WeakValueDictionary
 
+from toolgate.http import descriptors
 from toolgate.http.client import Connection, Known
 from toolgate.http.heads import Heads
 
 __all__ = ["CONNECT", "ConnectTimeoutError", "Line", "Pool", "Target", "Turn"]
 
-_MOST: Final = 256  # connections to one target, streams apart; one slow server must not take them from all others
+_MOST: Final = 1024  # connections to one target, streams apart
+_SHARE: Final = 8  # of all that this process may have open: one slow server must not take them from all others
 _IDLE: Final = 4.0  # seconds that one is kept: Node.js and uvicorn close after 5, and a POST is not sent twice
 CONNECT: Final = 10.0  # seconds
 _AT_ONCE: Final = 64  # that are being opened to one target
@@ -53,6 +55,8 @@ class Pool:
         # Whoever has requests to make holds its line, and so does each open connection.
         self._lines: WeakValueDictionary[Target, Line] = WeakValueDictionary()
         self._context: ssl.SSLContext | None = None
+        self.most = min(_MOST, descriptors.allowed() // _SHARE)
+        """Connections that one line may have."""
         self._sweep = self._loop.call_later(_IDLE, self._close_idle)
         self.closed = False
 
@@ -139,7 +143,7 @@ class Line:
     @property
     def is_full(self) -> bool:
         """Whether there is nothing to do but wait for one, or for those that are being opened."""
-        return len(self.open) + self._opening >= _MOST or self._opening >= _AT_ONCE
+        return len(self.open) + self._opening >= self._pool.most or self._opening >= _AT_ONCE
 
     def open_for(self, turn: Turn) -> None:
         """Give it one that is free, or a new one, or what connecting raises."""
