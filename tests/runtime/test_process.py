@@ -33,6 +33,8 @@ class Reader:
         self.lines.append(line)
         self._news.set()
 
+    def said(self, text: str) -> None: ...
+
     def oversized(self, head: bytes, tail: bytes, size: int) -> None:
         self.skipped.append((head, tail, size))
         self._news.set()
@@ -201,7 +203,7 @@ def test_children_do_not_outlive_a_gateway_that_is_killed() -> None:
         "import asyncio, sys; from toolgate.runtime import process; from toolgate.runtime.base import Launch\n"
         "class Out:\n"
         "    def line(self, line): print(line.decode(), flush=True)\n"
-        "    oversized = ended = print\n"
+        "    oversized = ended = said = print\n"
         "async def main():\n"
         "    child = Launch('/bin/sh', ('-c', 'trap \"\" TERM; echo $$; while :; do sleep 0.1; done'))\n"
         "    await process.start('x', child, Out(), limit=100, redact=str)\n"

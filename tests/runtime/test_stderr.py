@@ -36,5 +36,5 @@ def test_a_flood_is_no_flood_in_our_log(caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.DEBUG, "toolgate"):
         for _ in range(1000):
             tail.feed(b"hunter2-secret again\n")
-    assert 50 <= len(caplog.records) <= 150
+    assert 200 <= len(caplog.records) <= 500
     assert "hunter2" not in caplog.text

@@ -13,6 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from toolgate.config.sandbox import Sandbox
 from toolgate.config.values import (
     CallRate,
     Collector,
@@ -20,6 +21,7 @@ from toolgate.config.values import (
     DatabaseUrl,
     Days,
     Drain,
+    Idle,
     Listen,
     Name,
     Ratio,
@@ -27,18 +29,20 @@ from toolgate.config.values import (
     Seconds,
     Share,
     Size,
+    Start,
     TeamName,
     Text,
     Texts,
     Workers,
 )  # fmt: skip
-from toolgate.model.server import DEFAULT_TIMEOUT, Http, Stdio, flaw
+from toolgate.model.server import DEFAULT_TIMEOUT, GraphQl, Http, OpenApi, Stdio, Transport, flaw
 
 __all__ = [
     "DEFAULT_SOURCES",
     "Access",
     "Document",
     "Health",
+    "Life",
     "Limits",
     "Pick",
     "Record",
@@ -53,6 +57,13 @@ DEFAULT_SOURCES: Final = ("cursor", "claude-desktop", "claude-code", "vscode", "
 
 _EXPOSED: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _GLOB: Final = re.compile(r"[*?\[]")
+# What makes an entry one of a kind, and what else goes with it.
+_KINDS: Final = {
+    "command": ("args", "env", "cwd", "sandbox"),
+    "openapi": ("url", "headers", "auth", "include", "exclude"),
+    "graphql": ("headers", "schema_file", "include", "exclude"),
+    "url": ("headers",),
+}
 
 
 class _Part(BaseModel):
@@ -136,9 +147,11 @@ class SourceEntry(_Part):
 
 
 class ServerEntry(_Part):
-    """One server: `command` starts a child process, `url` reaches a server over Streamable HTTP.
+    """One server: `command` starts a child process, `url` reaches a server over Streamable HTTP, and `openapi` and
+    `graphql` make one of a web API.
 
-    `${NAME}` and `${NAME:-default}` in command, args, env, url and headers are looked up in the environment and .env.
+    `${NAME}` and `${NAME:-default}` in command, args, env, url, headers, openapi, graphql and auth are looked up in the
+    environment and .env.
     """
 
     command: Text | None = Field(default=None, repr=False)
@@ -153,6 +166,18 @@ class ServerEntry(_Part):
     """Where the server is reached: http:// or https://."""
     headers: Texts = Field(default_factory=dict, repr=False)
     """HTTP headers for every request to it."""
+    openapi: Text | None = Field(default=None, repr=False)
+    """The OpenAPI description of a web API, as a URL or the path of a file; `url` then is where the API itself is."""
+    graphql: Text | None = Field(default=None, repr=False)
+    """The URL of a GraphQL endpoint."""
+    auth: Texts = Field(default_factory=dict, repr=False)
+    """Credentials by the names that the OpenAPI description has for them: a key, a token, or `user:password`."""
+    schema_file: str | None = None
+    """The GraphQL schema, as a file, where the endpoint does not tell it."""
+    include: tuple[str, ...] = ()
+    """Which operations of a web API become tools: names, or globs over them and over `GET /path`. All, where empty."""
+    exclude: tuple[str, ...] = ()
+    """Which of them do not."""
     timeout: Seconds | None = None
     """Seconds that a call may take."""
     tool_timeouts: Mapping[str, Seconds] = Field(default_factory=dict)
@@ -165,31 +190,42 @@ class ServerEntry(_Part):
     """Seconds that a tool's results are good for, by the tool's own name, or by a glob over those tools that say they
     only read and are idempotent. A name counts before a glob, then the first that fits. A caller gets what the
     same caller got."""
+    start: Start | None = None
+    """`boot`: with the gateway; `use`: with the first call."""
+    idle: Idle | None = None
+    """Seconds without a call after which its process is stopped, until the next call; or `never`."""
+    sandbox: Sandbox | None = None
+    """What it may use and reach, where that is not what `sandbox` says of all."""
     disabled: bool = False
     """Leaves this server out, and any of the same name that other sources have."""
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
-        if self.command is None and self.url is None:
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        kinds = [kind for kind in _KINDS if kind in given]
+        if not kinds:
             if self.disabled:
                 return self
-            raise ValueError("needs a `command` to start or a `url` to reach")
-        if self.command is not None and self.url is not None:
-            raise ValueError("has both a `command` and a `url`; keep one")
-        given = self.model_fields_set
-        if foreign := given & ({"headers"} if self.command is not None else {"args", "env", "cwd"}):
-            owner = "url" if self.command is not None else "command"
-            raise ValueError(f"`{min(foreign)}` goes with `{owner}`")
+            raise ValueError("needs a `command` to start or a `url` to reach, or an `openapi` or `graphql`")
+        if others := given & _KINDS.keys() - {kinds[0], *_KINDS[kinds[0]]}:
+            raise ValueError(f"has both a `{kinds[0]}` and a `{min(others)}`; keep one")
+        if foreign := given & {name for names in _KINDS.values() for name in names} - {kinds[0], *_KINDS[kinds[0]]}:
+            owners = [f"`{kind}`" for kind in reversed(_KINDS) if min(foreign) in _KINDS[kind]]
+            raise ValueError(f"`{min(foreign)}` goes with {' or '.join(owners)}")
         transport = self.transport
         if found := flaw(transport) if transport is not None else None:
             raise PydanticCustomError("flaw", "{reason}", found._asdict())
         return self
 
     @property
-    def transport(self) -> Stdio | Http | None:
+    def transport(self) -> Transport | None:
         """None for an entry that only says `disabled`."""
         if self.command is not None:
             return Stdio(self.command, self.args, self.env, self.cwd)
+        if self.openapi is not None:
+            return OpenApi(self.openapi, self.url, self.headers, self.auth, self.include, self.exclude)
+        if self.graphql is not None:
+            return GraphQl(self.graphql, self.headers, self.schema_file, self.include, self.exclude)
         return Http(self.url, self.headers) if self.url is not None else None
 
 
@@ -252,6 +288,9 @@ class Access(_Part):
     """What the keys of each team may call. A team that is not here may call nothing."""
     without_team: Literal["everything", "nothing"] = "everything"
     """What keys of no team may call."""
+    install: Literal["nothing", "cards", "anything"] = "cards"
+    """What callers with a key may install for themselves and their teams: `cards` lets them fill in cards, but not
+    choose commands, addresses or paths; `anything` does. This machine's own user may install anything."""
 
 
 class Tracing(_Part):
@@ -263,6 +302,19 @@ class Tracing(_Part):
     """The share of calls that is traced where the caller has not decided it."""
     headers: Texts = Field(default_factory=dict, repr=False)
     """HTTP headers for the collector. They may hold references to secrets."""
+
+
+class Life(_Part):
+    """When servers run, and how many at once. `idle` and the numbers are about child processes only."""
+
+    start: Start = "boot"
+    """`boot`: with the gateway; `use`: with the first call, once it is known what a server offers."""
+    idle: Idle = 600.0
+    """Seconds without a call after which a process is stopped, until the next call; or `never`."""
+    processes: Count = 100
+    """How many may run. Where more are needed, the one that was idle for longest makes room."""
+    processes_per_owner: Count = 20
+    """How many of them may be those of one owner of connections."""
 
 
 class Health(_Part):
@@ -312,14 +364,22 @@ class Document(_Part):
     """Where servers are found besides `servers`. Earlier wins on a clash of names; the clash is reported."""
     servers: Mapping[Name, ServerEntry] = Field(default_factory=dict)
     """Servers by name. These win over all that the sources find."""
+    sandbox: Sandbox = Sandbox()
+    """What servers that are started here may use and reach."""
     virtual_servers: Mapping[Name, VirtualServer] = Field(default_factory=dict)
     """Virtual servers by name."""
+    cards: str | None = None
+    """A folder with cards of your own, one file a card; `cards` in the state folder where left out."""
+    registry: str = "https://registry.modelcontextprotocol.io"
+    """The MCP registry, or one with its API (v0.1), that `toolgate search` and `toolgate connect` ask."""
     access: Access = Access()
     """Who may call, and what."""
     tracing: Tracing = Tracing()
     """Where the traces of calls go."""
     record: Record = Record()
     """How long is kept what was called."""
+    life: Life = Life()
+    """When servers run, and how many at once."""
     health: Health = Health()
     """How servers are checked, and what is expected of calls."""
 

@@ -12,7 +12,7 @@ from toolgate.config.reader import Location
 __all__ = ["apply", "misspelt", "variables"]
 
 PREFIX: Final = "TOOLGATE_"
-_LISTS: Final = frozenset({"sources", "allowed_hosts", "allowed_origins"})
+_LISTS: Final = frozenset({"sources", "allowed_hosts", "allowed_origins", "network", "mounts", "requires", "accept"})
 # A version that could be overridden would not say how the file is to be read; the maps have no single value.
 _ONLY_IN_FILE: Final = frozenset({"version", "servers", "virtual_servers", "teams", "headers"})
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
@@ -12,8 +12,8 @@ from toolgate.model.rate import Rate
 from toolgate.model.secretref import MASK, Template
 
 __all__ = [
-    "MAX_SECONDS", "CallRate", "Collector", "Count", "DatabaseUrl", "Days", "Drain", "Listen", "Name", "Ratio", "Room",
-    "Seconds", "Share", "Size", "TeamName", "Text", "Texts", "Workers",
+    "MAX_SECONDS", "CallRate", "Collector", "Count", "DatabaseUrl", "Days", "Drain", "Idle", "Listen", "Name", "Ratio",
+    "Room", "Seconds", "Share", "Size", "Start", "TeamName", "Text", "Texts", "Workers",
 ]  # fmt: skip
 
 MAX_SECONDS: Final = 86_400.0
@@ -102,6 +102,8 @@ def _without_nulls(value: Any) -> Any:
 
 
 Seconds = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
+Start = Literal["boot", "use"]
+Idle = Seconds | Literal["never"]
 Size = Annotated[
     int,
     BeforeValidator(_size),

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from toolgate.model.profile import Profile
 from toolgate.model.secretref import Template
 
-__all__ = ["DEFAULT_TIMEOUT", "Flaw", "Http", "Provenance", "Server", "Stdio", "flaw"]
+__all__ = [
+    "DEFAULT_TIMEOUT", "Flaw", "GraphQl", "Http", "OpenApi", "Provenance", "Server", "Stdio", "Transport", "flaw",
+]  # fmt: skip
 
 DEFAULT_TIMEOUT: Final = 30.0  # seconds a call
 
@@ -43,14 +46,52 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenApi:
+    """A web API whose operations become tools, as its OpenAPI description says."""
+
+    description: Template
+    """Its URL, or the path of a file."""
+    url: Template | None = None
+    """What the paths of the description begin with; None for what the description itself says."""
+    headers: Mapping[str, Template] = field(default_factory=dict)
+    auth: Mapping[str, Template] = field(default_factory=dict)
+    """Credentials by the names of the description's `securitySchemes`."""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQl:
+    """A GraphQL endpoint whose queries and mutations become tools."""
+
+    url: Template
+    headers: Mapping[str, Template] = field(default_factory=dict)
+    schema_file: str | None = None
+    """In the schema language, for an endpoint that does not tell its schema."""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+Transport = Stdio | Http | OpenApi | GraphQl
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """One definition. Two that compare equal need no restart when the configuration is read again."""
 
     name: str
-    transport: Stdio | Http
+    transport: Transport
     provenance: Provenance = field(compare=False)
     timeout: float = DEFAULT_TIMEOUT
     tool_timeouts: Mapping[str, float] = field(default_factory=dict)
+    profile: Profile = Profile()
+    owner: str = ""
+    """Who it was installed for; empty for what the configuration and other sources define."""
+    start: str = ""
+    """`boot`: with the gateway; `use`: with the first call; empty for what the document says of all."""
+    idle: float | None = None
+    """Seconds without a call after which a child process is stopped; infinite for never, None for what the document
+    says of all."""
 
     def timeout_of(self, tool: str) -> float:
         """Seconds that a call of this tool may take."""
@@ -64,9 +105,11 @@ class Flaw(NamedTuple):
     reason: str
 
 
-def flaw(transport: Stdio | Http) -> Flaw | None:
+def flaw(transport: Transport) -> Flaw | None:
     """Why this can never be started or reached, whatever its references resolve to; None where nothing is known."""
-    return next(_flaws_of_child(transport) if isinstance(transport, Stdio) else _flaws_of_url(transport), None)
+    if isinstance(transport, Stdio):
+        return next(_flaws_of_child(transport), None)
+    return next(_flaws_of_description(transport) if isinstance(transport, OpenApi) else _flaws_of_url(transport), None)
 
 
 def _flaws_of_child(child: Stdio) -> Iterator[Flaw]:
@@ -85,14 +128,39 @@ def _flaws_of_child(child: Stdio) -> Iterator[Flaw]:
     )
 
 
-def _flaws_of_url(http: Http) -> Iterator[Flaw]:
+def _flaws_of_url(http: Http | GraphQl) -> Iterator[Flaw]:
     if not http.url.references and not _is_web_address(http.url.text):
+        yield Flaw("url" if isinstance(http, Http) else "graphql", "should be an http:// or https:// address")
+    if isinstance(http, GraphQl) and http.schema_file is not None and not _is_path(http.schema_file):
+        yield Flaw("schema_file", "should be the path of a file")
+    yield from _flaws_of_headers(http.headers)
+
+
+def _flaws_of_description(api: OpenApi) -> Iterator[Flaw]:
+    written = api.description
+    fits = _is_web_address if "://" in written.text else _is_path
+    if not written.references and not fits(written.text):
+        yield Flaw("openapi", "should be an http:// or https:// address, or the path of a file")
+    if api.url is not None and not api.url.references and not _is_web_address(api.url.text):
         yield Flaw("url", "should be an http:// or https:// address")
-    for name, value in http.headers.items():
+    yield from _flaws_of_headers(api.headers)
+    yield from (
+        Flaw(f"auth.{name}", "has a character that no HTTP request can have")
+        for name, value in api.auth.items()
+        if not _passable(value.text) or "\r" in value.text or "\n" in value.text
+    )
+
+
+def _flaws_of_headers(headers: Mapping[str, Template]) -> Iterator[Flaw]:
+    for name, value in headers.items():
         if not _FIELD_NAME.fullmatch(name):
             yield Flaw("headers", "has a name that no HTTP header can have")
         elif not _passable(value.text) or "\r" in value.text or "\n" in value.text:
             yield Flaw(f"headers.{name}", "has a character that no HTTP header can have")
+
+
+def _is_path(text: str) -> bool:
+    return bool(text.strip()) and _passable(text)
 
 
 def _is_web_address(url: str) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from toolgate.model.profile import Profile
+
 __all__ = ["Launch", "Output", "Redact", "Running", "Runtime"]
 
 Redact = Callable[[str], str]
@@ -13,12 +15,14 @@ Redact = Callable[[str], str]
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What is run: everything resolved, so its `repr` shows only the command. `environment` is all that the child
-    gets."""
+    gets. Servers of different owners share nothing."""
 
     command: str
     args: tuple[str, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
+    profile: Profile = Profile()
+    owner: str = ""
 
 
 class Output(Protocol):
@@ -29,6 +33,9 @@ class Output(Protocol):
 
     def oversized(self, head: bytes, tail: bytes, size: int) -> None:
         """A line over the limit was skipped; at most 512 bytes of each of its ends are left."""
+
+    def said(self, text: str) -> None:
+        """One line for the server's log, redacted: what it wrote to standard error, or what its sandbox says of it."""
 
     def ended(self, reason: str) -> None:
         """The process is gone and nothing more comes. `reason` is for a person: `exited with code 1: <last words>`."""

@@ -1,211 +1,32 @@
 """A server as a plain child process, without a sandbox."""
 
-import asyncio
-import os
-import signal
-from contextlib import suppress
-from typing import Any, Final, cast
-
-from toolgate.errors import StartFailed
 from toolgate.runtime.base import Launch, Output, Redact
+from toolgate.runtime.canaries import examine
+from toolgate.runtime.child import Process
 from toolgate.runtime.command import found
-from toolgate.runtime.lines import LineSplitter
-from toolgate.runtime.parent_death import die_with_parent
-from toolgate.runtime.stderr import StderrTail
+from toolgate.runtime.protections import Protections
+from toolgate.runtime.spawn import Spawn, spawn
 
-__all__ = ["Process", "start"]
-
-_TERM: Final = 1.5  # seconds that a process gets between SIGTERM and SIGKILL
-_STRAGGLERS: Final = 0.5  # the same for what outlives it; where nobody reaps orphans they seem to live until then
-_REAP: Final = 2.0  # seconds until the kernel has surely ended what SIGKILL was sent to
-_LAST_OUTPUT: Final = 0.25  # seconds after the exit in which what is still in the pipes is read
-_HALF_CLOSED: Final = 1.0  # seconds that a process may go on after it closed its standard streams
-_POLL: Final = 0.02
-_POSTED: Final = 1 << 20  # bytes that may be waiting for a child that doesn't read
+__all__ = ["Plain", "Process", "start"]
 
 
-async def start(name: str, launch: Launch, output: Output, *, limit: int, redact: Redact) -> "Process":
-    """A `runtime.base.Runtime`. The child leads a session of its own, so that it and all that it starts can be
-    signalled together. Raises `StartFailed`."""
+async def start(name: str, launch: Launch, output: Output, *, limit: int, redact: Redact) -> Process:
+    """A `runtime.base.Runtime`. Raises `StartFailed`."""
     program, cwd = found(launch)
-    try:
-        _, process = await asyncio.get_running_loop().subprocess_exec(
-            lambda: Process(name, output, limit, redact),
-            program,
-            *launch.args,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(launch.environment),
-            cwd=cwd,
-            start_new_session=True,
-            preexec_fn=die_with_parent(),
-        )
-    except OSError as error:
-        raise StartFailed(f"{launch.command} could not be started: {error.strerror}") from None
-    except ValueError:
-        raise StartFailed("its command, arguments or environment hold a NUL character") from None
-    return process
+    child = Spawn((program, *launch.args), launch.environment, cwd, command=launch.command)
+    return await spawn(name, child, output, limit=limit, redact=redact)
 
 
-class Process(asyncio.SubprocessProtocol):
-    """A `runtime.base.Running`."""
+class Plain:
+    """A `runtime.protections.Sandbox` that is none."""
 
-    def __init__(self, name: str, output: Output, limit: int, redact: Redact) -> None:
-        self._output = output
-        self._splitter = LineSplitter(limit, output.line, output.oversized)
-        self._stderr = StderrTail(name, redact)
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._exited = asyncio.Event()
-        self._gone = asyncio.Event()
-        self._stopping = False
-        self._reason = ""
-        self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.SubprocessTransport
+    name = "process"
 
-    # What the event loop calls.
+    async def __call__(self, name: str, launch: Launch, output: Output, *, limit: int, redact: Redact) -> Process:
+        return await start(name, launch, output, limit=limit, redact=redact)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.SubprocessTransport, transport)
+    async def probe(self) -> Protections:
+        return await examine(self)
 
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 1:
-            self._splitter.feed(data)
-        else:
-            self._stderr.feed(data)
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == 0:
-            self._writable.set()
-        if fd != 2 and not self._stopping and not self._exited.is_set():
-            self._reason = self._reason or f"closed its standard {'output' if fd else 'input'}"
-            self._end_after(_HALF_CLOSED)
-
-    def process_exited(self) -> None:
-        self._exited.set()
-        self._reason = _exit_words(self._transport.get_returncode())
-        if not self._stopping:
-            self._end_after(_LAST_OUTPUT)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._stopping:
-            self._end()
-
-    # What the owner calls.
-
-    @property
-    def pid(self) -> int:
-        return self._transport.get_pid()
-
-    async def ready(self) -> None:
-        while not self._writable.is_set():
-            await self._writable.wait()
-
-    @property
-    def reads(self) -> bool:
-        return self._writable.is_set()
-
-    def write(self, line: bytes) -> None:
-        if stdin := self._stdin:
-            stdin.write(line + b"\n")
-
-    def post(self, line: bytes) -> bool:
-        stdin = self._stdin
-        if stdin is None or stdin.get_write_buffer_size() > _POSTED:
-            return False
-        self.write(line)
-        return True
-
-    def last_words(self) -> str:
-        return self._stderr.last()
-
-    async def stop(self, grace: float) -> None:
-        if self._stopping:
-            await self._within(self._gone, grace + _TERM + _REAP)
-            return
-        self._stopping = True
-        self._forget_timer()
-        try:
-            if stdin := self._stdin:
-                stdin.close()
-            await self._leave(grace)
-        finally:
-            self._signal(signal.SIGKILL)
-        await self._within(self._exited, _REAP)
-        self._end()
-
-    async def _leave(self, grace: float) -> None:
-        """Closed input, then SIGTERM to the whole group: a launcher such as npx does not pass either on."""
-        if not await self._within(self._exited, grace):
-            self._signal(signal.SIGTERM)
-            if not await self._within(self._exited, _TERM):
-                return
-        if self._signal(signal.SIGTERM):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STRAGGLERS):
-                    await self._until_group_gone()
-
-    async def _until_group_gone(self) -> None:
-        # Nothing tells when a process that is not our child ends.
-        while self._signal(0):  # noqa: ASYNC110
-            await asyncio.sleep(_POLL)
-
-    @staticmethod
-    async def _within(event: asyncio.Event, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), seconds)
-        return event.is_set()
-
-    @property
-    def _stdin(self) -> Any:
-        """The write transport while it is open; typeshed knows the base class only."""
-        stdin: Any = self._transport.get_pipe_transport(0)
-        return None if stdin is None or stdin.is_closing() else stdin
-
-    def _signal(self, number: int) -> bool:
-        """To the child and all in its session that have not left its group; False when there is nobody."""
-        if self._gone.is_set():
-            return False
-        try:
-            os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return True
-
-    def _end_after(self, seconds: float) -> None:
-        self._forget_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._end)
-
-    def _forget_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _end(self) -> None:
-        if self._gone.is_set():
-            return
-        self._forget_timer()
-        if not self._stopping:
-            self._signal(signal.SIGKILL)  # whatever a launcher that died has left behind
-        stdin: Any = self._transport.get_pipe_transport(0)
-        if stdin is not None and stdin.get_write_buffer_size():
-            stdin.abort()  # close() would wait until somebody reads what is left
-        self._transport.close()
-        self._gone.set()
-        words = self.last_words()
-        self._output.ended(f"{self._reason or 'was stopped'}{': ' if words else ''}{words}")
-
-
-def _exit_words(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"exited with code {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was killed by signal {-code}"
+    async def close(self) -> None:
+        """Nothing is left."""

@@ -1,0 +1,1 @@
+"""The attacks, from inside: a program of its own that imports nothing but the standard library."""
