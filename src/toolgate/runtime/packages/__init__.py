@@ -1,0 +1,1 @@
+"""Programs that package runners (`npx`, `uvx`) would download: installed once, then run from what was installed."""
