@@ -30,6 +30,7 @@ def shown(server: Server) -> dict[str, Any]:
     transport = server.transport
     if isinstance(transport, Http):
         return {"url": transport.url.text, "headers": {name: text.text for name, text in transport.headers.items()}}
+    assert isinstance(transport, Stdio)
     plain: dict[str, Any] = {"command": transport.command.text, "args": [text.text for text in transport.args]}
     if transport.env:
         plain["env"] = {name: text.text for name, text in transport.env.items()}

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from toolgate.model.names import server_name
+from toolgate.model.profile import Profile
 from toolgate.model.secretref import Template
-from toolgate.model.server import Http, Provenance, Server, Stdio, flaw
+from toolgate.model.server import GraphQl, Http, OpenApi, Provenance, Server, Stdio, Transport, flaw
+from toolgate.sources.card_profiles import widened
 from toolgate.sources.variables import UnknownVariable, Variables
 
 __all__ = ["BrokenEntry", "LeftOut", "Place", "ignored_fields", "read_entry"]
@@ -49,6 +51,7 @@ class Place:
     base: Path
     variables: Variables
     timeout: float
+    profile: Profile = Profile()
 
 
 def read_entry(label: str, entry: Any, place: Place) -> Server:
@@ -58,17 +61,54 @@ def read_entry(label: str, entry: Any, place: Place) -> Server:
     if entry.get("disabled") is True or entry.get("enabled") is False:
         raise LeftOut("disabled there")
     try:
-        transport = _child(entry, place) if _is_child(entry) else _remote(entry, place)
+        transport = _transport(entry, place)
     except UnknownVariable as error:
         raise LeftOut(error.reason) from None
     if found := flaw(transport):
         raise BrokenEntry(found.field, found.reason)
-    return Server(server_name(label), transport, Provenance(place.source, place.file, label), place.timeout)
+    origin = Provenance(place.source, place.file, label)
+    profile = widened(place.profile, transport) if isinstance(transport, Stdio) else Profile()
+    return Server(server_name(label), transport, origin, place.timeout, profile=profile)
 
 
 def ignored_fields(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Fields that mean something to the client and nothing here: (field, reason)."""
     return ((field, reason) for field, reason in _IGNORED.items() if entry.get(field))
+
+
+def _transport(entry: Mapping[str, Any], place: Place) -> Transport:
+    if entry.get("openapi") is not None:
+        return _described(entry, place)
+    if entry.get("graphql") is not None:
+        written = entry.get("schema_file")
+        return GraphQl(
+            _text("graphql", entry["graphql"], place),
+            _texts("headers", entry.get("headers"), place),
+            folder(_text("schema_file", written, place).text, place.base, place.variables.home) if written else None,
+            _globs("include", entry.get("include")),
+            _globs("exclude", entry.get("exclude")),
+        )
+    return _child(entry, place) if _is_child(entry) else _remote(entry, place)
+
+
+def _described(entry: Mapping[str, Any], place: Place) -> OpenApi:
+    description = _text("openapi", entry["openapi"], place)
+    if "://" not in description.text:
+        description = Template(folder(description.text, place.base, place.variables.home))
+    return OpenApi(
+        description,
+        _text("url", entry["url"], place) if entry.get("url") is not None else None,
+        _texts("headers", entry.get("headers"), place),
+        _texts("auth", entry.get("auth"), place),
+        _globs("include", entry.get("include")),
+        _globs("exclude", entry.get("exclude")),
+    )
+
+
+def _globs(field: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | None) or not all(isinstance(glob, str) for glob in value or ()):
+        raise BrokenEntry(field, "should be a list of texts")
+    return tuple(value or ())
 
 
 def _is_child(entry: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from toolgate.sources.base import Found, Problem, Skipped, Source, SourceReport
 from toolgate.sources.client_files import ClientFiles
 from toolgate.sources.clients import CLIENTS, user_file
 from toolgate.sources.document import DocumentServers
-from toolgate.sources.entry import Place
+from toolgate.sources.entry import Place, folder
 from toolgate.sources.environment import ENVIRONMENT, EnvironmentServers
 from toolgate.sources.merge import merge
 from toolgate.sources.ourselves import REASON, is_toolgate
@@ -47,11 +47,12 @@ def _sources(
     document: Document, path: Path | None, *, env: Mapping[str, str], home: Path, cwd: Path, platform: str
 ) -> Iterator[Source]:
     if path is not None:
-        yield DocumentServers(document.servers, path, home, document.timeout)
+        yield DocumentServers(document.servers, path, home, document.timeout, sandbox=document.sandbox, widen=True)
     base = path.absolute().parent if path is not None else cwd
     variables = Variables(home, windows=platform == "win32")
+    profile = document.sandbox.profile(None, lambda text: folder(text, base, home))
     for entry in document.sources:
-        place = Place(entry.name, entry.name, home, variables, document.timeout)
+        place = Place(entry.name, entry.name, home, variables, document.timeout, profile)
         if entry.name == ENVIRONMENT:
             yield EnvironmentServers(env, replace(place, file=ENVIRONMENT, base=cwd))
         else:

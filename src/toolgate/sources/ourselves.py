@@ -7,7 +7,7 @@ from pathlib import PureWindowsPath
 from typing import Final
 from urllib.parse import urlsplit
 
-from toolgate.model.server import Http, Stdio
+from toolgate.model.server import Http, Stdio, Transport
 
 __all__ = ["REASON", "is_toolgate"]
 
@@ -17,11 +17,13 @@ _OURS: Final = re.compile(r"/mcp/?|/(?:servers|virtual)/.*")
 _LAUNCHERS: Final = frozenset({"uvx", "uv", "pipx", "cmd", "sh", "bash", "env"})
 
 
-def is_toolgate(transport: Stdio | Http, host: str, port: int) -> bool:
+def is_toolgate(transport: Transport, host: str, port: int) -> bool:
     """Whether this leads back to a gateway that listens on `host` and `port`, also through a relay started with our
     URL as an argument."""
     if isinstance(transport, Http):
         return _is_our_url(transport.url.text, host, port)
+    if not isinstance(transport, Stdio):
+        return False  # we describe no tools as OpenAPI or GraphQL
     arguments = [argument.text for argument in transport.args]
     program = _program(transport.command.text)
     if program == "toolgate" or (program in _LAUNCHERS and "toolgate" in map(_program, arguments)):
