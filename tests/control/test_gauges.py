@@ -15,5 +15,6 @@ def test_each_server_is_in_one_state_and_tells_when_it_is_tried_again() -> None:
         ("time", "ready"),
         ("git", "failing"),
     }
-    assert len(values["toolgate_server_state"]) == 8
+    assert len(values["toolgate_server_state"]) == 10
+    assert {labels for labels, value in values["toolgate_breaker"] if value} == {("time", "closed"), ("git", "closed")}
     assert values["toolgate_server_retry_seconds"] == [(("git",), 5.0)]

@@ -2,7 +2,7 @@ import pytest
 
 from toolgate.errors import ConfigError, Unauthenticated
 from toolgate.identity.access import Access, allows_anonymous, check_listen, is_loopback
-from toolgate.model.principal import LOCAL, Principal
+from toolgate.model.principal import ANYBODY, LOCAL, Principal
 
 KEY = Principal("key:abc", "laptop")
 
@@ -14,7 +14,7 @@ def keys(token: bytes) -> Principal:
 
 
 def test_no_header_is_this_machine_where_that_is_allowed() -> None:
-    assert Access(keys, anonymous=True).principal(None) is LOCAL
+    assert Access(keys, anonymous=True).principal(None) is ANYBODY
     with pytest.raises(Unauthenticated, match="asks for a key") as raised:
         Access(keys, anonymous=False).principal(None)
     assert "keys create" in raised.value.hint

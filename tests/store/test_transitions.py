@@ -27,14 +27,14 @@ async def opened(database: Database) -> Transitions:
 
 async def test_what_a_server_went_through_is_told_and_outlives_the_gateway(database: Database) -> None:
     sink = await opened(database)
-    sink.note("time", "starting", NOW - 10)
-    sink.note("time", "ready", NOW - 9)
-    sink.note("time", "failing", NOW - 5, "it  answers\n500")
+    sink.note("time", "starting", NOW - 10, cause="called", actor="key ci")
+    sink.note("time", "ready", NOW - 9, cause="started", actor="key ci")
+    sink.note("time", "failing", NOW - 5, "it  answers\n500", "failed", "crash")
     sink.note("git", "starting", NOW - 4)
     told = [
-        Transition("time", NOW - 10, "", "starting", "began"),
-        Transition("time", NOW - 9, "starting", "ready", "recovered"),
-        Transition("time", NOW - 5, "ready", "failing", "failed", "it answers 500"),
+        Transition("time", NOW - 10, "", "starting", "called", actor="key ci"),
+        Transition("time", NOW - 9, "starting", "ready", "started", actor="key ci"),
+        Transition("time", NOW - 5, "ready", "failing", "failed", "it answers 500", "crash"),
     ]
     assert list(sink.of("time")) == told
     await sink.close()
@@ -53,16 +53,24 @@ async def test_the_same_state_said_again_is_no_transition(database: Database) ->
     await sink.close()
 
 
-async def test_a_server_begins_anew_after_a_stop_and_after_a_new_start(database: Database) -> None:
+async def test_a_server_begins_anew_after_its_end_and_after_a_new_start(database: Database) -> None:
     sink = await opened(database)
-    for state in ("ready", "stopped", "starting"):
-        sink.note("time", state, NOW)
+    for state, cause in (("ready", "started"), ("stopped", "stopped"), ("starting", "began")):
+        sink.note("time", state, NOW, cause=cause)
     await sink.close()
     again = await opened(database)
-    again.note("time", "starting", NOW)
+    again.note("time", "starting", NOW, cause="began")
     assert [one.before for one in again.of("time")] == ["", "ready", "", ""]
-    assert [one.cause for one in again.of("time")] == ["began", "stopped", "began", "began"]
+    assert [one.cause for one in again.of("time")] == ["started", "stopped", "began", "began"]
     await again.close()
+
+
+async def test_what_a_person_has_stopped_goes_on_from_there(database: Database) -> None:
+    sink = await opened(database)
+    for state, cause in (("ready", "started"), ("stopped", "asked"), ("starting", "asked")):
+        sink.note("time", state, NOW, cause=cause, actor="local user")
+    assert [one.before for one in sink.of("time")] == ["", "ready", "stopped"]
+    await sink.close()
 
 
 async def test_what_is_older_than_a_month_is_forgotten(database: Database) -> None:

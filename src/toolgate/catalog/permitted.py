@@ -1,11 +1,13 @@
 """What a caller may call, and so is shown: one decision for both."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from toolgate.catalog.build import server_endpoint
 from toolgate.catalog.snapshot import Listing, Part, Route, Snapshot, View
+from toolgate.errors import NotFound
 from toolgate.model.principal import Principal
 from toolgate.model.tool import Kind
 from toolgate.policy.teams import Decision, Rules
@@ -21,8 +23,8 @@ _ACTIONS: Final = {
 _MOST: Final = 1_000  # views kept, and decisions about one route
 _MEMO: Final = "permitted"
 
-_Asked = tuple[str, tuple[str, ...] | None]
-"""An endpoint, and the teams of who asks; None for who may call everything while others may not."""
+_Asked = tuple[str, Hashable]
+"""An endpoint, and the standing of who asks; None for who may call everything while others may not."""
 
 
 class Permissions:
@@ -43,13 +45,13 @@ class Permissions:
         return True
 
     def decide(self, principal: Principal, action: str, route: Route) -> Decision:
-        """`Rules.decide`, once for the teams of a caller and a route."""
+        """`Rules.decide`, once for the standing of a caller and a route."""
         rules = self.rules
         memo = route.memo.get(_MEMO)
         if memo is None or memo[0] is not rules:
             memo = route.memo[_MEMO] = (rules, {})
-        decisions: dict[tuple[tuple[str, ...], str], Decision] = memo[1]
-        key = (principal.teams, action)
+        decisions: dict[tuple[Hashable, str], Decision] = memo[1]
+        key = (rules.standing(principal), action)
         known = decisions.get(key)
         if known is None:
             if len(decisions) >= _MOST:
@@ -58,9 +60,12 @@ class Permissions:
         return known
 
     def view(self, snapshot: Snapshot, endpoint: str, principal: Principal) -> View:
-        """What this caller is shown at the endpoint. Raises `KeyError` where there is none."""
+        """What this caller is shown at the endpoint. Raises `KeyError` where there is none, and `NotFound`, as if there
+        were none, where its server belongs to somebody else."""
         whole = snapshot.views[endpoint]
         covered = self.rules.covers(principal)
+        if covered and self._is_foreign(principal, endpoint, whole):
+            raise NotFound(f"there is no endpoint {endpoint}", hint="GET /api/v1/servers lists the servers")
         if not covered and self.rules.are_open:
             return whole
         if self._snapshot is not snapshot:
@@ -69,7 +74,7 @@ class Permissions:
                     permitted(whole, principal, self) if covered else replace(whole, freshness=())
                 )  # of a request that began before the last change
             self._snapshot, self._views, self._before = snapshot, {}, self._views or self._before
-        key = (endpoint, principal.teams if covered else None)
+        key = (endpoint, self.rules.standing(principal) if covered else None)
         view = self._views.get(key)
         if view is None:
             if len(self._views) >= _MOST:
@@ -78,6 +83,12 @@ class Permissions:
             made = permitted(whole, principal, self, before) if covered else replace(whole, freshness=())
             view = self._views[key] = made
         return view
+
+    def _is_foreign(self, principal: Principal, endpoint: str, view: View) -> bool:
+        """Whether it is the endpoint of a server that belongs to somebody else."""
+        return len(view.servers) == 1 and (
+            endpoint == server_endpoint(view.servers[0]) and self.rules.is_foreign(principal, view.servers[0])
+        )
 
 
 def permitted(view: View, principal: Principal, permissions: Permissions, before: View | None = None) -> View:

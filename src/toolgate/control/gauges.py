@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from toolgate.observe.metrics import Reading
 from toolgate.upstream.base import State, Status
+from toolgate.upstream.breaker import Circuit
 
 __all__ = ["server_gauges"]
 
@@ -19,6 +20,11 @@ def server_gauges(
         return {
             "toolgate_server_state": [
                 ((status.server.name, state.value), float(status.state is state)) for status in known for state in State
+            ],
+            "toolgate_breaker": [
+                ((status.server.name, circuit.value), float(status.circuit is circuit))
+                for status in known
+                for circuit in Circuit
             ],
             "toolgate_server_retry_seconds": [
                 ((status.server.name,), max(0.0, status.retry_at - clock()))

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from toolgate.model.owner import is_seen
+from toolgate.model.principal import LOCAL, Principal
 from toolgate.model.transition import Transition
 from toolgate.observe.health import Checked, Condition, Health, assess, overall, reliability
 from toolgate.observe.slo import IDLE, Burn, Recent, Windows
@@ -34,12 +36,18 @@ class HealthReport:
         self._in_flight = in_flight
         self._clock = clock
 
-    def __call__(self) -> dict[str, Any]:
-        """The body of `GET /api/v1/health`. Times are seconds since the epoch, spans in seconds, latencies in ms."""
+    def __call__(self, principal: Principal = LOCAL) -> dict[str, Any]:
+        """The body of `GET /api/v1/health`, for this caller. Times are seconds since the epoch, spans in seconds,
+        latencies in ms."""
         recent, burn = self._windows.recent(), self._windows.burn()
-        judged = [(status, self._judge(status, recent)) for status in self._statuses()]
+        seen = [status for status in self._statuses() if is_seen(principal, status.server.owner)]
+        judged = [(status, self._judge(status, recent)) for status in seen]
         conditions = [health.condition for _, health in judged]
-        sick = [f"{status.server.name}: {health.reason}" for status, health in judged if health.reason]
+        sick = [
+            f"{status.server.name}: {health.reason}"
+            for status, health in judged
+            if health.reason and health.condition is not Condition.STOPPED
+        ]
         condition = overall(conditions)
         if burn.alarm and condition is Condition.HEALTHY:
             condition = Condition.DEGRADED

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from toolgate.errors import ConfigError, Unauthenticated
-from toolgate.model.principal import LOCAL, Principal
+from toolgate.model.principal import ANYBODY, LOCAL, Principal
 
 __all__ = ["Access", "allows_anonymous", "check_listen", "is_loopback"]
 
@@ -27,7 +27,7 @@ class Access:
         told so, not to find itself to be somebody else."""
         if authorization is None:
             if self.anonymous:
-                return LOCAL
+                return ANYBODY
             raise Unauthenticated("this gateway asks for a key", hint=_HINT)
         scheme, _, token = authorization.strip().partition(b" ")
         token = token.strip()

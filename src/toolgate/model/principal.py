@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["LOCAL", "Principal"]
+__all__ = ["ANYBODY", "LOCAL", "Principal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,11 @@ class Principal:
     id: str
     name: str
     teams: tuple[str, ...] = ()
+    proven: bool = True
+    """By a key, or by what only this machine's own user can read."""
 
 
 LOCAL: Final = Principal("local", "this machine")
+
+ANYBODY: Final = Principal("local", "this machine", proven=False)
+"""Whoever comes without a key from this machine, which may be another user of it, or what a web page talked into it."""

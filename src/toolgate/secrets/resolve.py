@@ -20,6 +20,10 @@ class Resolver:
     def __init__(self, stores: Sequence[SecretStore]) -> None:
         self._stores = tuple(stores)
 
+    def beside(self, store: SecretStore) -> "Resolver":
+        """One that looks into another store after these."""
+        return Resolver((*self._stores, store))
+
     async def resolve(self, template: Template, server: str = "") -> Secret:
         """The text with all references replaced. `server` is for the error: the server that the template belongs to.
 

@@ -35,12 +35,12 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
-def private_key(folder: Path) -> bytes:
-    """32 random bytes that belong to this state folder, made once. Raises `StoreError`."""
-    file = private_folder(folder) / "key"
+def private_key(folder: Path, name: str = "key") -> bytes:
+    """32 random bytes that belong to this state folder, made once, in a file of this name. Raises `StoreError`."""
+    file = private_folder(folder) / name
     try:
         if not file.exists():
-            fresh = file.with_suffix(f".{os.getpid()}")
+            fresh = file.with_name(f"{name}.{os.getpid()}")
             fresh.touch(mode=0o600)
             fresh.write_bytes(token_bytes(_KEY))
             try:

@@ -8,7 +8,7 @@ from toolgate.store.tables import metadata, say_to
 
 __all__ = ["HEAD", "create", "is_current", "lock"]
 
-HEAD: Final = "0004"
+HEAD: Final = "0006"
 """The newest revision under `migrations/versions`."""
 
 _LOCK: Final = 0x7001_6A7E

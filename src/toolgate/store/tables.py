@@ -19,7 +19,10 @@ from sqlalchemy import (
 
 from toolgate.model.usage import LATENCIES
 
-__all__ = ["LATENCY_COLUMNS", "api_keys", "audit", "catalogues", "metadata", "say_to", "transitions", "usage"]
+__all__ = [
+    "LATENCY_COLUMNS", "api_keys", "audit", "catalogues", "connections", "metadata", "run_cards", "say_to",
+    "tool_usage", "transitions", "usage", "vault",
+]  # fmt: skip
 
 metadata: Final = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
@@ -107,6 +110,79 @@ transitions: Final = Table(
     Column("after", Text, nullable=False),
     Column("cause", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False, server_default=""),
+)
+
+halts: Final = Table(
+    "halts",
+    metadata,
+    Column("server", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+# A version of a secret a row, see `secrets.vault`.
+vault: Final = Table(
+    "vault",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("master", String(16), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created", Double, nullable=False),
+    Index("ix_vault_version", "scope", "name", "version", unique=True),
+)
+
+# A server that was installed for somebody. `definition` is JSON in the terms of `servers` in toolgate.yaml; where it
+# needs a secret it has a reference.
+connections: Final = Table(
+    "mcp_connections",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("inputs", Text, nullable=False),  # what the card asked for, as JSON; references for secrets
+    Column("definition", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("tools_available", Text, nullable=False),  # a JSON array of names
+    Column("last_used", Double),
+    Column("usage_count", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    Index("ix_mcp_connections_name", "owner", "name", unique=True),
+)
+
+# A card that people added, as JSON.
+run_cards: Final = Table(
+    "mcp_run_cards",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    Index("ix_mcp_run_cards_name", "owner", "name", unique=True),
+)
+
+tool_usage: Final = Table(
+    "mcp_tool_usage",
+    metadata,
+    Column("connection", String(32), primary_key=True),
+    Column("tool", Text, primary_key=True),
+    Column("usage_count", BigInteger, nullable=False),
+    Column("last_used", Double, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 

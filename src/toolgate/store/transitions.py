@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import delete, func, insert, select
 
 from toolgate.errors import StoreError
+from toolgate.model.life import Cause
 from toolgate.model.transition import Transition
 from toolgate.store.database import Database
 from toolgate.store.tables import transitions
@@ -26,8 +27,6 @@ _UNWRITTEN: Final = 10_000
 _REASON: Final = 300  # characters
 _PRUNED_EVERY: Final = 1000  # rows
 _AGAIN: Final = 5.0  # seconds between two tries to write
-
-_CAUSES: Final = {"ready": "recovered", "starting": "lost", "failing": "failed", "stopped": "stopped"}
 
 _log = logging.getLogger("toolgate.health")
 
@@ -83,15 +82,14 @@ class Transitions:
             sink._remember(transition)
         return sink
 
-    def note(self, server: str, state: str, at: float, reason: str = "") -> None:
+    def note(self, server: str, state: str, at: float, reason: str = "", cause: str = "", actor: str = "") -> None:
         """The server is in this state since `at` (seconds since the epoch). Said again, it changes nothing."""
         before = self._now.get(server, "")
         if state == before:
             return
-        cause = _CAUSES.get(state, state) if before else "began"
-        transition = Transition(server, at, before, state, cause, " ".join(reason.split())[:_REASON])
-        if state == "stopped":
-            del self._now[server]  # whatever comes next under this name begins anew
+        transition = Transition(server, at, before, state, cause, " ".join(reason.split())[:_REASON], actor)
+        if cause == Cause.STOPPED:
+            self._now.pop(server, None)  # whatever comes next under this name begins anew
         else:
             self._now[server] = state
         self._remember(transition)
@@ -99,7 +97,7 @@ class Transitions:
         self._wake.set()
         _log.info(
             "server %r: %s", server, f"{before} -> {state}" if before else state,
-            extra={"server": server, "state": state, "cause": cause, "reason": transition.reason},
+            extra={"server": server, "state": state, "cause": cause, "reason": transition.reason, "actor": actor},
         )  # fmt: skip
 
     def of(self, server: str) -> Sequence[Transition]:

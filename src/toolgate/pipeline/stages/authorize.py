@@ -1,6 +1,6 @@
 """May this caller call this."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from toolgate.catalog.permitted import Permissions
@@ -25,11 +25,13 @@ class Authorize:
         self._permissions = permissions
         self.configure(document)
 
-    def configure(self, document: Document) -> bool:
-        """Rules that hold from now on. The answer says whether they differ from those before: then lists do too."""
+    def configure(self, document: Document, owners: Mapping[str, str] | None = None) -> bool:
+        """Rules that hold from now on; `owners` are those of servers that belong to somebody. The answer says whether
+        they differ from those before: then lists do too."""
         access = document.access
         teams = {name: team.allow for name, team in access.teams.items()}
-        return self._permissions.configure(Rules(teams, everything=access.without_team == "everything"))
+        rules = Rules(teams, everything=access.without_team == "everything", owners=owners)
+        return self._permissions.configure(rules)
 
     def __call__(self, call: Call, proceed: Proceed) -> Awaitable[Reply]:
         """Raises `Forbidden`, which names the team and the rule."""
