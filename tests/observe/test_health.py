@@ -79,7 +79,8 @@ def test_of_a_server_that_nobody_knows_nothing_is_said() -> None:
         ("ready", CheckResult(1, 10, "no answer", 3), 0, 0, Condition.UNHEALTHY),
         ("starting", None, 0, 0, Condition.STARTING),
         ("failing", CheckResult(1, 0.1), 0, 0, Condition.UNHEALTHY),
-        ("stopped", None, 0, 0, Condition.UNHEALTHY),
+        ("stopped", None, 0, 0, Condition.STOPPED),
+        ("idle", None, 0, 0, Condition.HEALTHY),
     ],
 )
 def test_a_server_is_judged_by_state_checks_and_calls(
@@ -91,11 +92,12 @@ def test_a_server_is_judged_by_state_checks_and_calls(
 
 
 def test_the_gateway_is_as_well_as_its_servers_are() -> None:
-    healthy, starting, degraded, unhealthy = Condition
+    healthy, starting, degraded, unhealthy, stopped = Condition
     assert overall([]) is overall([healthy, healthy]) is healthy
     assert overall([healthy, starting]) is starting
     assert overall([healthy, unhealthy]) is overall([starting, unhealthy]) is overall([degraded]) is degraded
     assert overall([unhealthy, unhealthy]) is unhealthy
+    assert overall([stopped]) is overall([stopped, healthy]) is healthy
 
 
 def test_checks_that_fail_are_counted_until_one_succeeds() -> None:

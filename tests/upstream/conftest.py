@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from toolgate.catalog.remembered import Remembered
 from toolgate.catalog.snapshot import Route, Snapshot
+from toolgate.config.model import Life
 from toolgate.errors import CannotAsk, SecretMissing
 from toolgate.model.principal import LOCAL, Principal
 from toolgate.model.secretref import Reference, Secret, Template
@@ -21,6 +22,7 @@ from toolgate.model.server import Http, Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue, Kind
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
+from toolgate.store.halts import Halts
 from toolgate.upstream.base import State, Status
 from toolgate.upstream.pool import Pool
 from toolgate.upstream.shared import SharedUpstream
@@ -128,9 +130,11 @@ class Inbox:
 class House:
     """A pool, its audience and its memory."""
 
-    def __init__(self, *, response_bytes: int = 1 << 20, start_timeout: float = 20) -> None:
+    def __init__(self, *, response_bytes: int = 1 << 20, start_timeout: float = 20, life: Life | None = None) -> None:
         self.audience = Audience()
         self.notes = Notes()
+        self.halts = Halts()
+        self.lines: list[tuple[str, str, str]] = []
         self.pool = Pool(
             look_up,
             self.notes,
@@ -138,6 +142,9 @@ class House:
             response_bytes=response_bytes,
             start_timeout=start_timeout,
             environment=lambda own: {"PATH": os.environ["PATH"], **own},
+            life=life,
+            halts=self.halts,
+            log=lambda *line: self.lines.append(line),
         )
 
     async def serve(self, *servers: Server) -> None:

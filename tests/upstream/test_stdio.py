@@ -9,9 +9,10 @@ import pytest
 
 from tests.upstream.conftest import House, Inbox, child, clean, make_call, stub
 from toolgate.errors import DeadlineExceeded, ResponseTooLarge, ServerUnavailable, SlowClient
+from toolgate.model.life import Cause, State
 from toolgate.model.principal import Principal
 from toolgate.protocol.eras import PROTOCOL_VERSION, Era
-from toolgate.upstream.base import State
+from toolgate.upstream.breaker import Circuit
 
 OTHER = Principal("key:other", "another")
 
@@ -106,12 +107,27 @@ async def test_a_child_that_dies_in_a_call_fails_it_at_once_with_its_last_words(
     with pytest.raises(ServerUnavailable, match="exited with code 3: the last words"):
         await house.call("stub", "die")
     assert time.monotonic() - began < 5
-    await house.audience.until_state("stub", State.FAILING)
-    with pytest.raises(ServerUnavailable, match=r"is down: exited with code 3: the last words \(for 0 s, ") as down:
+    lost = await house.audience.until_state("stub", State.STARTING)
+    assert (lost.cause, lost.actor, lost.reason) == (Cause.LOST, "crash", "exited with code 3: the last words")
+    assert await house.call("stub", "echo")
+
+
+async def test_a_child_that_dies_again_and_again_is_not_waited_for_until_it_starts(house: House) -> None:
+    await house.serve(stub())
+    for _ in range(3):
+        with pytest.raises(ServerUnavailable, match="exited with code 3: the last words"):
+            await house.call("stub", "die")
+        await house.audience.until(lambda: house.status("stub").state is not State.READY)
+    failing = await house.audience.until_state("stub", State.FAILING)
+    assert failing.circuit is Circuit.OPEN
+    with pytest.raises(
+        ServerUnavailable, match=r"is down: exited with code 3: the last words \(for 0 s, tried"
+    ) as down:
         await house.call("stub", "echo")
     assert down.value.details["state"] == "failing"
-    assert down.value.details["retry_in"] <= 0.5
-    await house.audience.until_state("stub", State.READY)
+    assert 0 < down.value.details["retry_in"] <= 4
+    recovered = await house.audience.until_state("stub", State.READY)
+    assert (recovered.cause, recovered.circuit) == (Cause.RECOVERED, Circuit.CLOSED)
     assert await house.call("stub", "echo")
 
 

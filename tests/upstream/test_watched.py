@@ -82,7 +82,7 @@ async def test_what_the_first_tells_beside_the_uri_goes_to_the_server_and_to_the
     assert await touch(house, "memo://none") == [told]
     read = len(house.audience.catalogues)
     dying = asyncio.create_task(house.call("stub", "die"))
-    await house.audience.until_state("stub", State.FAILING)
+    await house.audience.until_state("stub", State.STARTING)
     await asyncio.gather(dying, return_exceptions=True)
     await house.audience.until(lambda: len(house.audience.catalogues) > read)
     assert await touch(house, "memo://none") == [told]
@@ -95,7 +95,7 @@ async def test_a_new_link_is_asked_for_what_the_old_one_told(house: House, mode:
     await house.of("stub").subscribe("memo://one", ear, 20)
     read = len(house.audience.catalogues)
     dying = asyncio.create_task(house.call("stub", "die"))
-    await house.audience.until_state("stub", State.FAILING)
+    await house.audience.until_state("stub", State.STARTING)
     await asyncio.gather(dying, return_exceptions=True)
     await house.audience.until(lambda: len(house.audience.catalogues) > read)
     assert "memo://one" in str(await touch(house, "memo://one"))

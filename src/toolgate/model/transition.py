@@ -7,8 +7,8 @@ __all__ = ["Transition"]
 
 class Transition(msgspec.Struct, frozen=True):
     """`at` is in seconds since the epoch. `before` is empty where the gateway began to watch. States are those of
-    `upstream.base.State`. `cause` is one word: `began`, `recovered`, `lost`, `failed` or `stopped`; `reason` is for
-    people, and without secrets."""
+    `model.life.State`, `cause` is one of `model.life.Cause`; `reason` is for people, and without secrets. `actor` is
+    who asked, or what brought it about: `key ci`, `local user`, `idle`, `crash`, `configuration`."""
 
     server: str
     at: float
@@ -16,3 +16,4 @@ class Transition(msgspec.Struct, frozen=True):
     after: str
     cause: str = ""
     reason: str = ""
+    actor: str = ""

@@ -55,6 +55,8 @@ _ALL: Final = (
     # Servers
     Family("toolgate_server_state", _GAUGE, "1 for the state that the server is in, 0 for the others.",
            ("server", "state"), Merge.MAX),
+    Family("toolgate_breaker", _GAUGE, "1 for the state that the breaker of the server is in, 0 for the others.",
+           ("server", "state"), Merge.MAX),
     Family("toolgate_server_links", _GAUGE, "Live links to the server.", ("server",)),
     Family("toolgate_server_retry_seconds", _GAUGE, "Seconds until a server that is down is tried again.",
            ("server",), Merge.MAX),

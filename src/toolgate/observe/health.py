@@ -10,8 +10,10 @@ from toolgate.model.transition import Transition
 __all__ = ["CheckResult", "Checked", "Condition", "Health", "Reliability", "assess", "overall", "reliability"]
 
 _READY: Final = "ready"
+_IDLE: Final = "idle"
 _STARTING: Final = "starting"
 _STOPPED: Final = "stopped"
+_AT_REST: Final = frozenset({"stopped", "idle"})  # on purpose
 _FAILED_CHECKS: Final = 3  # in a row, until a server that says it is ready is not believed
 _ERROR_SHARE: Final = 0.05
 _FEW_CALLS: Final = 10  # fewer say nothing about a share
@@ -22,6 +24,7 @@ class Condition(StrEnum):
     STARTING = "starting"
     DEGRADED = "degraded"  # it answers, and not as it should
     UNHEALTHY = "unhealthy"
+    STOPPED = "stopped"  # by a person
 
 
 class Health(NamedTuple):
@@ -58,7 +61,7 @@ class _Span(NamedTuple):
 def reliability(transitions: Sequence[Transition], since: float, until: float) -> Reliability:
     """Of one server, whose transitions come in order, over a window.
 
-    Time in which nobody watched does not count: before the first transition, while the server was stopped on purpose,
+    Time in which nobody watched does not count: before the first transition, while the server was at rest on purpose,
     and between the last word of a gateway that ended without one and the next gateway's first. A start that succeeds
     is no outage, and its time counts for neither side; any other time that is not `ready` is one outage, up to the
     moment the server is ready again. MTBF is the time ready for each outage that began within the window, MTTR the
@@ -71,7 +74,7 @@ def reliability(transitions: Sequence[Transition], since: float, until: float) -
         if outage.state == _READY:
             ready += max(0.0, end - start)
             continue
-        if outage.state != _STOPPED and end > start:
+        if outage.state not in _AT_REST and end > start:
             down += end - start
             began += since <= outage.start < until
             if outage.end < until:  # and not merely still going on
@@ -100,7 +103,7 @@ def _runs(spans: Iterable[_Span]) -> Iterable[_Span]:
     outage: list[_Span] = []
     was_ready = False
     for span in spans:
-        if span.state not in {_READY, _STOPPED}:
+        if span.state != _READY and span.state not in _AT_REST:
             outage.append(span)
             continue
         yield from _outage(outage, was_ready)
@@ -121,6 +124,10 @@ def assess(state: str, reason: str, check: CheckResult | None, calls: int, fault
     """`state` and `reason` are the supervisor's, `calls` and `faults` those of the last minutes."""
     if state == _STARTING:
         return Health(Condition.STARTING, reason or "it is being started")
+    if state == _IDLE:
+        return Health(Condition.HEALTHY)  # the next call starts it
+    if state == _STOPPED:
+        return Health(Condition.STOPPED, reason or "somebody has stopped it")
     if state != _READY:
         return Health(Condition.UNHEALTHY, reason or f"it is {state}")
     if check is not None and check.failures >= _FAILED_CHECKS:
@@ -133,8 +140,9 @@ def assess(state: str, reason: str, check: CheckResult | None, calls: int, fault
 
 
 def overall(conditions: Iterable[Condition]) -> Condition:
-    """Of the gateway: unhealthy where no server can be used, degraded where one cannot be used as it should."""
-    found = set(conditions)
+    """Of the gateway, leaving out what people have stopped: unhealthy where no server can be used, degraded where one
+    cannot be used as it should."""
+    found = set(conditions) - {Condition.STOPPED}
     if not found or found == {Condition.HEALTHY}:
         return Condition.HEALTHY
     if found == {Condition.UNHEALTHY}:

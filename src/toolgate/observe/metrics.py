@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from toolgate import __version__
-from toolgate.errors import ToolgateError, UpstreamError
+from toolgate.errors import Stopped, ToolgateError, UpstreamError
 from toolgate.observe.families import BOUNDS
 from toolgate.observe.recorded import Recorded
 
@@ -56,7 +56,7 @@ def _codes(kind: type[ToolgateError]) -> set[str]:
 
 FAULTS: Final = frozenset({"error", "internal", "overloaded", "audit-full", "draining", "store-unusable"}) | _codes(
     UpstreamError
-)
+) - {Stopped.code}
 """The outcomes that count against availability: the caller did nothing wrong and got no answer to use."""
 
 

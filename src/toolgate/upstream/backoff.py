@@ -15,7 +15,7 @@ class Backoff:
     Begins anew after what was tried has held for `steady` seconds.
     """
 
-    def __init__(self, first: float = 0.5, steady: float = 30.0) -> None:
+    def __init__(self, first: float = 1.0, steady: float = 30.0) -> None:
         self._first = first
         self._steady = steady
         self._failures = 0

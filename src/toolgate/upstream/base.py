@@ -1,24 +1,28 @@
 """What the pool, the supervisor of a server and the two kinds of link agree on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from toolgate.errors import ServerUnavailable, UpstreamError
+from toolgate.model.life import Cause, State
 from toolgate.model.server import Server
 from toolgate.model.tool import Catalogue
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
+from toolgate.upstream.breaker import Circuit
 from toolgate.upstream.relay import News
 
-__all__ = ["Events", "Link", "Links", "SessionLost", "State", "Status"]
+__all__ = ["Events", "Link", "Links", "Log", "SessionLost", "State", "Status", "silent"]
 
 
-class State(StrEnum):
-    STARTING = "starting"
-    READY = "ready"
-    FAILING = "failing"  # down; tried again with back-off
-    STOPPED = "stopped"
+Log = Callable[[str, str, str], None]
+"""Takes a line for the log of a server: its name, where the line comes from (`stderr`, `stdout`, `toolgate`), and the
+line, redacted."""
+
+
+def silent(server: str, source: str, line: str) -> None:
+    """A `Log` that nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Status:
     retry_at: float | None = None
     calls: int = 0
     """Passed on since the gateway knows this definition."""
+    cause: Cause = Cause.BEGAN
+    """Of the state."""
+    actor: str = ""
+    """Who asked for it, or what brought it about."""
+    circuit: Circuit = Circuit.CLOSED
 
 
 class SessionLost(ServerUnavailable):

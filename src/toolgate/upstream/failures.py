@@ -1,9 +1,11 @@
 """The words for what goes wrong between a call and its server."""
 
-from toolgate.errors import BrokenReply, DeadlineExceeded, ResponseTooLarge, ServerUnavailable
+import time
+
+from toolgate.errors import BrokenReply, DeadlineExceeded, ResponseTooLarge, ServerUnavailable, Stopped
 from toolgate.pipeline.call import Call
 
-__all__ = ["broken", "ended", "gone", "late", "late_request", "too_large"]
+__all__ = ["broken", "ended", "gone", "how_to_start", "late", "late_request", "stopped", "too_large"]
 
 
 def late(call: Call) -> DeadlineExceeded:
@@ -29,6 +31,22 @@ def ended(server: str, reason: str) -> ServerUnavailable:
 
 def gone(server: str, reason: str) -> ServerUnavailable:
     return ServerUnavailable(f"server {server!r} {reason}", server=server)
+
+
+def stopped(server: str, actor: str, since: float) -> Stopped:
+    """By a person, at `since` seconds since the epoch."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+    return Stopped(
+        f"server {server!r} was stopped by {actor} ({when})",
+        hint=how_to_start(server),
+        server=server,
+        state="stopped",
+        since=round(since, 3),
+    )
+
+
+def how_to_start(server: str) -> str:
+    return f"`toolgate start {server}` starts it again"
 
 
 def too_large(server: str, size: int, limit: int) -> ResponseTooLarge:

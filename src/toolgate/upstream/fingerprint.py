@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from toolgate.model.server import Server, Stdio
+from toolgate.model.server import GraphQl, OpenApi, Server, Stdio
 
 __all__ = ["fingerprint"]
 
@@ -20,8 +20,14 @@ def fingerprint(server: Server, key: bytes = b"") -> str:
     parts: list[Any] = [server.name]
     if isinstance(transport, Stdio):
         parts += [transport.command.text, [arg.text for arg in transport.args], _pairs(transport.env), transport.cwd]
+    elif isinstance(transport, OpenApi):
+        base = transport.url.text if transport.url is not None else None
+        parts += ["openapi", transport.description.text, base, _pairs(transport.headers), _pairs(transport.auth)]
+        parts += [transport.include, transport.exclude]
     else:
         parts += [transport.url.text, _pairs(transport.headers)]
+        if isinstance(transport, GraphQl):
+            parts += ["graphql", transport.schema_file, transport.include, transport.exclude]
     return blake2b(msgspec.json.encode(parts), digest_size=24, key=key, person=b"toolgate.server").hexdigest()
 
 

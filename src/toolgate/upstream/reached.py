@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from toolgate.model.life import Wish
 from toolgate.model.server import Server
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
@@ -35,6 +36,8 @@ class Reached(Protocol):
     def links(self) -> int: ...
 
     def start(self) -> None: ...
+
+    async def order(self, wish: Wish, actor: str) -> None: ...
 
     def send(self, call: Call) -> Coroutine[Any, Any, Reply]: ...
 

@@ -9,6 +9,7 @@ from typing import Final
 from yarl import URL
 
 from toolgate.errors import StartFailed
+from toolgate.model.profile import Profile
 from toolgate.model.secretref import Secret, Template
 from toolgate.model.server import Http, Stdio
 from toolgate.runtime.base import Launch, Redact
@@ -34,14 +35,17 @@ class Address:
     headers: Mapping[str, str] = field(repr=False)
 
 
-async def launch(transport: Stdio, resolve: Resolve, environment: Environment) -> tuple[Launch, Redact]:
+async def launch(
+    transport: Stdio, resolve: Resolve, environment: Environment, profile: Profile = Profile(), owner: str = ""
+) -> tuple[Launch, Redact]:
     """Raises `SecretMissing`."""
     command = (await resolve(transport.command)).reveal()
     args = [(await resolve(arg)).reveal() for arg in transport.args]
     own = {name: (await resolve(value)).reveal() for name, value in transport.env.items()}
     secret_args = [text for text, template in zip(args, transport.args, strict=True) if template.references]
     cwd = (await resolve(Template(transport.cwd))).reveal() if transport.cwd else None
-    return Launch(command, tuple(args), environment(own), cwd), Redactor([*own.values(), *secret_args]).text
+    started = Launch(command, tuple(args), environment(own), cwd, profile, owner)
+    return started, Redactor([*own.values(), *secret_args]).text
 
 
 async def address(transport: Http, resolve: Resolve) -> tuple[Address, Redact]:

@@ -1,9 +1,10 @@
 """One server as all callers see it: its first link, and further ones for callers that it may ask something."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from toolgate.errors import ToolgateError
+from toolgate.model.life import Cause, State, Wish
 from toolgate.model.server import Server, Stdio
 from toolgate.observe.spans import Trace
 from toolgate.pipeline.call import Call, Reply
@@ -18,17 +19,48 @@ from toolgate.upstream.watched import Heard
 
 __all__ = ["SharedUpstream", "traced"]
 
+_GRACE: Final = 2.0  # seconds for a server to leave by itself
+_DRAIN: Final = 10.0  # seconds for the calls under way of one that a person stops
+
 
 class SharedUpstream:
     """`make` makes a link for a set of capabilities."""
 
-    def __init__(self, server: Server, make: Callable[[bytes], Upstream]) -> None:
+    def __init__(self, server: Server, make: Callable[[bytes], Upstream], on_use: bool = False) -> None:
+        """`on_use`: it is not started before somebody needs it."""
         self.server = server
+        self._on_use = on_use
         self._first = make(NONE)
         self._variants = Variants(make)
+        self._seen = 0
+        self._used = 0.0
 
-    def start(self) -> None:
-        self._first.start()
+    def start(self, stopped_by: str = "") -> None:
+        self._first.start(on_use=self._on_use, stopped_by=stopped_by)
+
+    def unused_for(self, now: float) -> float | None:
+        """Seconds by the clock of the loop, as far as somebody looked; None while it is used, or does not run."""
+        first = self._first
+        if first.calls != self._seen or first.is_busy or any(further.is_busy for further in self._variants.all()):
+            self._seen, self._used = first.calls, now
+            return None
+        if first.link is None or not first.is_settled:
+            return None
+        return now - max(self._used, first.ready_at)
+
+    def rest(self, cause: Cause) -> None:
+        """Nobody needs it now. The next call starts it."""
+        self._first.rest(State.IDLE, cause, cause.value, _GRACE)
+        self._variants.leave()
+
+    async def order(self, wish: Wish, actor: str) -> None:
+        """What a person wants; returns when it is done, or could not be."""
+        if wish is not Wish.START:
+            self._first.rest(State.STOPPED, Cause.ASKED, actor, _DRAIN)
+            self._variants.leave()
+        if wish is not Wish.STOP:
+            self._first.begin(Cause.ASKED, actor)
+        await self._first.arrived()
 
     @property
     def status(self) -> Status:

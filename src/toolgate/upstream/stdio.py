@@ -11,7 +11,9 @@ from toolgate.protocol import envelope
 from toolgate.protocol.envelope import Message
 from toolgate.protocol.eras import Era
 from toolgate.runtime.base import Redact, Running
+from toolgate.runtime.stderr import StderrTail
 from toolgate.upstream import failures, relay
+from toolgate.upstream.base import Log, silent
 from toolgate.upstream.dispatch import SUBSCRIBE, DispatchingLink, wire_key
 from toolgate.upstream.era import Hello
 from toolgate.upstream.listen import filter_of
@@ -23,7 +25,7 @@ from toolgate.upstream.way import StdioWay
 __all__ = ["StdioLink"]
 
 _STOP: Final = 2.0  # seconds at most that a child gets to leave by itself after its input was closed
-_COMPLAINTS: Final = 3  # lines of garbage that are logged as warnings; the rest is counted
+_COMPLAINTS: Final = 3  # lines of garbage that are logged as warnings; the server's own log has more of them
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +33,10 @@ _log = logging.getLogger(__name__)
 class StdioLink(DispatchingLink):
     """An `upstream.base.Link`, and the `runtime.base.Output` of its process."""
 
-    def __init__(self, server: str, limit: int, redact: Redact, news: News) -> None:
+    def __init__(self, server: str, limit: int, redact: Redact, news: News, log: Log = silent) -> None:
         super().__init__(server, limit, news)
+        self._heard = log
+        self._stray = StderrTail(server, redact, lambda text: log(server, "stdout", text))
         self.garbage = 0
         self._redact = redact
         self._watched: set[str] = set()
@@ -148,6 +152,7 @@ class StdioLink(DispatchingLink):
             self._complain(line)
 
     def ended(self, reason: str) -> None:
+        self._stray.end()
         self._lost(failures.ended(self.server, reason))
 
     def _dispatch(self, message: Message) -> None:
@@ -156,8 +161,12 @@ class StdioLink(DispatchingLink):
         else:
             super()._dispatch(message)
 
+    def said(self, text: str) -> None:
+        self._heard(self.server, "stderr", text)
+
     def _complain(self, line: bytes) -> None:
         self.garbage += 1
+        self._stray.feed(line + b"\n")
         if self.garbage <= _COMPLAINTS:
             text = self._redact(line[:4096].decode("utf-8", "replace"))
             _log.warning("server %r wrote to standard output what is not MCP: %r", self.server, text[:200])

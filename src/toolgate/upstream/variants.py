@@ -55,6 +55,11 @@ class Variants:
     def __len__(self) -> int:
         return len(self._links)
 
+    def leave(self) -> None:
+        """All of them; those that are needed again are made again."""
+        for key in tuple(self._links):
+            self._leave(key)
+
     def stop(self) -> None:
         """Refuse calls from now on."""
         for upstream in self._links.values():

@@ -28,6 +28,11 @@ class Watched:
         self._heard: dict[str, set[Heard]] = {}
         self._changing = asyncio.Lock()
 
+    @property
+    def is_empty(self) -> bool:
+        """Nobody wants to hear of anything, nor is about to."""
+        return not self._heard and not self._changing.locked()
+
     async def subscribe(self, link: Link, uri: str, heard: Heard, more: bytes = b"{}") -> Reply:
         """The server's own answer where it was asked and refused. It is told what the first one tells besides."""
         async with self._changing:

@@ -15,13 +15,14 @@ from toolgate.http.application import Application
 from toolgate.http.listener import Listener
 from toolgate.http.request import Answer, Request
 from toolgate.inbound.elsewhere import Elsewhere
+from toolgate.model.life import Wish
 from toolgate.model.server import Server, Stdio
 from toolgate.model.tool import Catalogue
 from toolgate.observe.metrics import Metrics, Snapshot, Total, merged_totals
 from toolgate.upstream.base import Events, Status
 from toolgate.upstream.pool import Pool
 from toolgate.workers.figures import Figures, OfServer
-from toolgate.workers.frames import Look, Reload
+from toolgate.workers.frames import Look, Order, Reload
 from toolgate.workers.handover import Handover, Received
 from toolgate.workers.owner import Owner
 from toolgate.workers.peer import Peer
@@ -34,7 +35,7 @@ __all__ = ["Crew"]
 _LOOK: Final = 1.0  # seconds that the others may take to tell of themselves
 _EVERY: Final = 10.0  # seconds between two looks, so that what is told of the last minutes counts all of them
 _RELOAD: Final = 30.0  # seconds
-_API: Final = "/api/"
+_API: Final = ("/api/", "/functions/")
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class _Governed(Protocol):
     def report(self) -> list[dict[str, Any]]: ...
 
     async def reload(self) -> object: ...
+
+    async def order(self, name: str, wish: Wish, actor: str) -> None: ...
 
 
 class Crew:
@@ -117,7 +120,8 @@ class Crew:
         """Let the others in, before the pool is told of servers. The answer is what clients talk to."""
         self._pool = pool
         self._metrics = metrics
-        owner = self._owner = Owner(self.seat.password, pool.get, lambda: self._own_figures().encode(), reload)
+        owner = Owner(self.seat.password, pool.get, lambda: self._own_figures().encode(), reload, pool.order)
+        self._owner = owner
         doors, number = self.seat.doors, self.seat.number
         loop = asyncio.get_running_loop()
         calls = await loop.create_unix_server(owner.desk, sock=doors.calls[number])
@@ -142,6 +146,11 @@ class Crew:
         for close in self._closing:
             await close()
         await asyncio.gather(*(peer.close() for peer in self._peers.values()))
+
+    def writes_of(self, server: Server) -> bool:
+        """Whether it is for this worker to keep the log of a server."""
+        owner = self._owner_of(server)
+        return self.seat.leads if owner is None else owner == self.seat.number
 
     # What is told of the whole gateway
 
@@ -227,6 +236,17 @@ class Crew:
             if isinstance(answer, Exception):
                 _log.warning("another worker has not read the configuration again: %s", answer)
 
+    async def order(self, name: str, wish: Wish, actor: str) -> None:
+        """A server that every worker reaches by itself obeys at all of them; one that does not hear of it says so in
+        the log, and hears of a stop when it starts."""
+        upstream = self._pool.get(name)
+        if upstream is None or self._owner_of(upstream.server) is not None:
+            return
+        asked = [peer.ask(lambda number: Order(number, name, wish.value, actor)) for peer in self._peers.values()]
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, Exception):
+                _log.warning("another worker has not heard that server %r is to %s: %s", name, wish, answer)
+
     async def _reload_at(self, peer: Peer) -> None:
         async with asyncio.timeout(_RELOAD):
             await peer.ask(Reload)
@@ -246,6 +266,10 @@ class _All:
         self._gateway = gateway
         self._crew = crew
         self.report = gateway.report
+
+    async def order(self, name: str, wish: Wish, actor: str) -> None:
+        await self._gateway.order(name, wish, actor)
+        await self._crew.order(name, wish, actor)
 
     async def reload(self) -> object:
         loaded = await self._gateway.reload()

@@ -23,9 +23,9 @@ from toolgate.upstream.base import State, Status
 
 __all__ = [
     "Answered", "Asked", "Cancel", "Check", "Done", "Failed", "Fault", "Frame", "Hello", "Learned", "Look", "Moved",
-    "Outdated", "Ping", "Pong", "Reload", "Replied", "Said", "Sent", "Settled", "Subscribe", "Unsubscribe", "Updated",
-    "Welcome", "Withdrawn", "call_of", "catalogue_of", "decode", "encode", "error_of", "fault_of", "learned", "moved",
-    "sent",
+    "Order", "Outdated", "Ping", "Pong", "Reload", "Replied", "Said", "Sent", "Settled", "Subscribe", "Unsubscribe",
+    "Updated", "Welcome", "Withdrawn", "call_of", "catalogue_of", "decode", "encode", "error_of", "fault_of",
+    "learned", "moved", "sent",
 ]  # fmt: skip
 
 
@@ -121,6 +121,15 @@ class Reload(msgspec.Struct, tag=10, array_like=True, gc=False):
     number: int
 
 
+class Order(msgspec.Struct, tag=12, array_like=True, gc=False):
+    """What `actor` wants of a server, see `model.life.Wish`. Answered when it is done."""
+
+    number: int
+    server: str
+    wish: str
+    actor: str
+
+
 class Ping(msgspec.Struct, tag=11, array_like=True, gc=False):
     pass
 
@@ -183,6 +192,9 @@ class Moved(msgspec.Struct, tag=27, array_like=True, gc=False):
     latency: float | None
     last_error: str
     retry_at: float | None
+    cause: str
+    actor: str
+    circuit: str
 
 
 class Learned(msgspec.Struct, tag=28, array_like=True, gc=False):
@@ -216,7 +228,7 @@ class Pong(msgspec.Struct, tag=30, array_like=True, gc=False):
 
 
 Frame = (
-    Hello | Sent | Cancel | Answered | Subscribe | Unsubscribe | Check | Settled | Look | Reload | Ping
+    Hello | Sent | Cancel | Answered | Subscribe | Unsubscribe | Check | Settled | Look | Reload | Order | Ping
     | Welcome | Replied | Failed | Done | Said | Asked | Withdrawn | Moved | Learned | Outdated | Updated | Pong
 )  # fmt: skip
 
@@ -291,7 +303,7 @@ def moved(status: Status) -> Moved:
     era = status.era.value if status.era is not None else None
     return Moved(
         status.server.name, status.state.value, status.since, status.reason, status.hint, era, status.version,
-        status.latency, status.last_error, status.retry_at,
+        status.latency, status.last_error, status.retry_at, status.cause.value, status.actor, status.circuit.value,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from toolgate.errors import CannotAsk, ServerUnavailable, ToolgateError
+from toolgate.model.life import Wish
 from toolgate.model.tool import Catalogue
 from toolgate.pipeline.call import Reply
 from toolgate.upstream.base import Status
@@ -25,6 +26,7 @@ from toolgate.workers.frames import (
     Learned,
     Look,
     Moved,
+    Order,
     Outdated,
     Ping,
     Pong,
@@ -47,7 +49,8 @@ _log = logging.getLogger(__name__)
 
 
 class Owner:
-    """`find` finds a server by name, `look` makes the figures of this worker, `reload` reads the configuration."""
+    """`find` finds a server by name, `look` makes the figures of this worker, `reload` reads the configuration,
+    `order` does what a person wants of a server."""
 
     def __init__(
         self,
@@ -55,11 +58,13 @@ class Owner:
         find: Callable[[str], Reached | None],
         look: Callable[[], bytes],
         reload: Callable[[], Awaitable[object]],
+        order: Callable[[str, Wish, str], Awaitable[None]],
     ) -> None:
         self.password = password.encode()
         self.find = find
         self.look = look
         self.reload = reload
+        self.order = order
         self.desks: set[_Desk] = set()
         self._moved: dict[str, Moved] = {}
         self._learned: dict[str, Learned] = {}
@@ -145,6 +150,8 @@ class _Desk:
             self._do(frame.number, self._check(frame))
         elif isinstance(frame, Settled):
             self._do(frame.number, self._settle(frame))
+        elif isinstance(frame, Order):
+            self._do(frame.number, self._order(frame))
         elif isinstance(frame, Look):
             self.wire.send(Replied(frame.number, self._owner.look(), False))
         elif isinstance(frame, Reload):
@@ -199,6 +206,10 @@ class _Desk:
 
     async def _settle(self, frame: Settled) -> None:
         await self._server(frame.server).settled()
+        self.wire.send(Done(frame.number))
+
+    async def _order(self, frame: Order) -> None:
+        await self._owner.order(frame.server, Wish(frame.wish), frame.actor)
         self.wire.send(Done(frame.number))
 
     async def _reload(self, frame: Reload) -> None:

@@ -6,20 +6,24 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from toolgate.errors import ServerUnavailable
+from toolgate.model.life import Cause, Wish
 from toolgate.model.server import Server
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
 from toolgate.upstream.base import Events, State, Status
+from toolgate.upstream.breaker import Circuit
+from toolgate.upstream.life import CONFIGURATION
 from toolgate.upstream.sent import Way
 from toolgate.upstream.shared import traced
 from toolgate.upstream.watched import Heard
 from toolgate.workers import frames
-from toolgate.workers.frames import Check, Learned, Moved, Settled, Subscribe, Unsubscribe
+from toolgate.workers.frames import Check, Learned, Moved, Order, Settled, Subscribe, Unsubscribe
 from toolgate.workers.peer import Peer, PeerLostError
 
 __all__ = ["RemoteUpstream"]
 
 _AGAIN: Final = 0.1  # seconds
+_PATIENCE: Final = 5.0  # seconds for the other worker to be there
 
 
 class RemoteUpstream:
@@ -32,7 +36,7 @@ class RemoteUpstream:
         self.server = server
         self._peer = peer
         self._events = events
-        self._status = Status(server, State.STARTING, time.time())
+        self._status = Status(server, State.STARTING, time.time(), actor=CONFIGURATION)
         self._stopped = False
         self._subscriptions: dict[tuple[str, Heard], int] = {}
 
@@ -61,6 +65,9 @@ class RemoteUpstream:
             frame.latency,
             frame.last_error,
             frame.retry_at,
+            cause=Cause(frame.cause),
+            actor=frame.actor,
+            circuit=Circuit(frame.circuit),
         )
         self._events.state(self._status)
 
@@ -72,8 +79,10 @@ class RemoteUpstream:
 
     def lost(self) -> None:
         reason = f"worker {self._peer.number}, which runs it, has ended and is being started again"
-        era = self._status.era
-        self._status = Status(self.server, State.FAILING, time.time(), reason, _HINT, era, last_error=reason)
+        self._status = Status(
+            self.server, State.FAILING, time.time(), reason, _HINT, self._status.era, last_error=reason,
+            cause=Cause.FAILED,
+        )  # fmt: skip
         self._subscriptions.clear()
         self._events.state(self._status)
 
@@ -99,6 +108,13 @@ class RemoteUpstream:
     async def check(self) -> None:
         try:
             await self._peer.ask(lambda number: Check(number, self.server.name))
+        except PeerLostError as lost:
+            raise self._down(lost) from None
+
+    async def order(self, wish: Wish, actor: str) -> None:
+        try:
+            await self._peer.up(_PATIENCE)
+            await self._peer.ask(lambda number: Order(number, self.server.name, wish.value, actor))
         except PeerLostError as lost:
             raise self._down(lost) from None
 

@@ -6,7 +6,8 @@ __all__ = ["share"]
 
 
 def share(document: Document, count: int) -> Document:
-    """Calls under way and the room for results are divided, rounded up; rates are not, since the buckets are shared."""
+    """Calls under way, processes and the room for results are divided, rounded up; rates are not, since the
+    buckets are shared."""
     limits = document.limits
     each = limits.calls_per_principal
     divided = limits.model_copy(
@@ -16,4 +17,11 @@ def share(document: Document, count: int) -> Document:
             "cache_bytes": -(-limits.cache_bytes // count),
         }
     )
-    return document.model_copy(update={"limits": divided})
+    life = document.life
+    running = life.model_copy(
+        update={
+            "processes": -(-life.processes // count),
+            "processes_per_owner": -(-life.processes_per_owner // count),
+        }
+    )
+    return document.model_copy(update={"limits": divided, "life": running})
