@@ -3,6 +3,7 @@
     ToolgateError
     ├── ConfigError                 a document that cannot be used: file, line, field, reason
     ├── SecretMissing               a reference that no store can answer
+    │   └── VaultLocked             the vault's master key is missing, wrong, or what it sealed was changed
     ├── StoreError                  the database cannot be opened or used
     ├── AccessError
     │   ├── Unauthenticated         no key, or one that is unknown, expired or revoked
@@ -21,10 +22,13 @@
     │   ├── RequestTooLarge
     │   ├── NotAcceptable           406: media types that cannot be served
     │   ├── NotFound                404: no such endpoint
+    │   ├── Conflict                409: it is there already, or was asked for otherwise before
     │   └── SessionUnknown          404: a legacy session that ended or never was
     ├── UpstreamError               a server could not answer
     │   ├── ServerUnavailable       it is down, or starting for too long
+    │   ├── Stopped                 a person has stopped it
     │   ├── StartFailed             why one attempt to reach it failed
+    │   ├── NoRoom                  as many servers run as may
     │   ├── SignInNeeded            it answers 401 or 403
     │   ├── DeadlineExceeded
     │   ├── ResponseTooLarge
@@ -47,6 +51,7 @@ __all__ = [
     "BrokenReply",
     "CannotAsk",
     "ConfigError",
+    "Conflict",
     "DeadlineExceeded",
     "Draining",
     "EraMismatch",
@@ -56,6 +61,7 @@ __all__ = [
     "InvalidRequest",
     "MethodNotFound",
     "MissingCapability",
+    "NoRoom",
     "NotAcceptable",
     "NotFound",
     "NotListed",
@@ -71,11 +77,13 @@ __all__ = [
     "SignInNeeded",
     "SlowClient",
     "StartFailed",
+    "Stopped",
     "StoreError",
     "ToolgateError",
     "Unauthenticated",
     "UnsupportedVersion",
     "UpstreamError",
+    "VaultLocked",
 ]
 
 
@@ -116,6 +124,10 @@ class ConfigError(ToolgateError):
 
 class SecretMissing(ToolgateError):
     code = "secret-missing"
+
+
+class VaultLocked(SecretMissing):
+    code = "vault-locked"
 
 
 class StoreError(ToolgateError):
@@ -221,6 +233,12 @@ class NotFound(ProtocolError):
     http = 404
 
 
+class Conflict(ProtocolError):
+    code = "conflict"
+    rpc = -31024
+    http = 409
+
+
 class SessionUnknown(ProtocolError):
     code = "session-unknown"
     rpc = -31023
@@ -238,8 +256,16 @@ class ServerUnavailable(UpstreamError):
     rpc = -31001
 
 
+class Stopped(ServerUnavailable):
+    code = "server-stopped"
+
+
 class StartFailed(ServerUnavailable):
     code = "start-failed"
+
+
+class NoRoom(StartFailed):
+    code = "no-room"
 
 
 class SignInNeeded(StartFailed):

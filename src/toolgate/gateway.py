@@ -16,8 +16,9 @@ from toolgate.catalog.virtual import Bundle, Pick
 from toolgate.config.load import Loaded
 from toolgate.config.model import Document
 from toolgate.control.app import Control
+from toolgate.control.lives import Lives
 from toolgate.control.records import Records
-from toolgate.control.report import entry
+from toolgate.control.report import entry, told
 from toolgate.http.application import Application
 from toolgate.identity.access import Access, allows_anonymous, check_listen
 from toolgate.identity.authenticate import Authenticator
@@ -32,11 +33,14 @@ from toolgate.inbound.parking import Parking
 from toolgate.inbound.rebinding import Hosts
 from toolgate.inbound.sessions import Sessions
 from toolgate.inbound.updates import Heard, Updates
+from toolgate.installed import Installed, owners
+from toolgate.model.life import Wish
 from toolgate.model.principal import Principal
 from toolgate.model.secretref import Secret, Template
 from toolgate.model.server import Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue, Kind
 from toolgate.observe.metrics import Reading
+from toolgate.observe.server_logs import ServerLogs
 from toolgate.pipeline.build import pipeline, stages
 from toolgate.pipeline.call import Reply
 from toolgate.pipeline.stages.authorize import Authorize
@@ -45,9 +49,13 @@ from toolgate.pipeline.stages.limit import Limit
 from toolgate.pipeline.stages.record import Record
 from toolgate.policy.buckets import LocalBuckets
 from toolgate.protocol.eras import Era
+from toolgate.runtime.local import local_runtimes
+from toolgate.runtime.packages.packages import Packages
+from toolgate.runtime.packages.run import Runner
 from toolgate.secrets.child_environment import child_environment
 from toolgate.store.database import Database
 from toolgate.store.folder import private_key
+from toolgate.store.halts import Halts
 from toolgate.upstream.base import Status
 from toolgate.upstream.pool import Pool, removed
 from toolgate.watching import Watching
@@ -71,7 +79,7 @@ class Gateway:
 
     def __init__(self, loaded: Loaded, read: Callable[[], Loaded], seat: Seat | None = None) -> None:
         self._crew = Crew(seat, self) if seat is not None else None
-        self.loaded = loaded
+        self.loaded = self._base = loaded
         self._read = read
         self._reloading = asyncio.Lock()
         self._stack = AsyncExitStack()
@@ -96,7 +104,7 @@ class Gateway:
         gateway = cls(loaded, read, seat)
         try:
             await gateway._provision(state, token, host or loaded.document.host)
-            await gateway._apply(loaded)
+            await gateway._apply(await gateway._installed.whole(loaded))
         except BaseException:
             await gateway._stack.aclose()
             raise
@@ -115,7 +123,17 @@ class Gateway:
         self._stack.push_async_callback(memory.close)
         if crew is not None:
             self._stack.push_async_callback(crew.close)
-        self._watching = await Watching.open(document, database, self._catalog, self._resolve, self._stack, crew)
+        leads = crew is None or crew.seat.leads
+        self._installed = Installed(database, state, self, lambda: self._catalog.current, self._renew, leads=leads)
+        sinks = [self._installed.counted.take]
+        self._watching = await Watching.open(document, database, self._catalog, self._resolve, self._stack, crew, sinks)
+        self._logs = ServerLogs(state / "logs")
+        self._stack.push_async_callback(self._logs.close)
+        runtime = await asyncio.to_thread(local_runtimes, state)
+        self._stack.push_async_callback(runtime.close)
+        runtime.sweep()
+        packages = Packages(state / "packages", Runner(runtime), os.environ)
+        self._stack.push_async_callback(packages.close)
         self._pool = Pool(
             self._resolve,
             memory,
@@ -125,6 +143,11 @@ class Gateway:
             environment=partial(child_environment, os.environ),
             fingerprint_key=key,
             elsewhere=crew.reach if crew is not None else None,
+            life=self._share(document).life,
+            halts=await Halts.open(database),
+            log=self._logs.write,
+            prepare=packages.prepared,
+            runtime=runtime,
         )
         self._sessions = Sessions(key, place=place)
         self._stack.callback(self._sessions.close)
@@ -157,10 +180,13 @@ class Gateway:
         }
         health = self._watching.watch(self._pool, document, gauges, self._stack)
         records = Records(self._watching.recorder, database, lambda: self._catalog.current)
+        governed = self if crew is None else crew.governed(self)
+        lives = Lives(governed, self._logs, self._watching.transitions.of)
+        routes, accounts = self._installed.open(self._stack, lives.routes)
         self.app = App(
             mcp,
             sse,
-            Control(self if crew is None else crew.governed(self), health=health, records=records),
+            Control(governed, health=health, records=records, more=[*lives.routes, *routes], accounts=accounts),
             self._watching.exposition,
             hosts=Hosts(host, document.access.allowed_hosts, document.access.allowed_origins),
             authenticate=access.principal,
@@ -189,21 +215,38 @@ class Gateway:
         self._cache.configure(self._share(loaded.document))
         if self._crew is not None:
             self._crew.configure(servers)
-        permitted = self._authorize.configure(loaded.document)
+        permitted = self._authorize.configure(loaded.document, owners(servers))
         self._express.forget()
         self._watching.keep(server.name for server in servers)
         self._catalog.configure([server.name for server in servers], _bundles(loaded.document))
         if permitted:
             self._catalog.shown_otherwise()
+        self._pool.configure(self._share(loaded.document).life)
         await self._pool.apply(servers)
         self._changed()
 
     async def reload(self) -> Loaded:
         """Validate, then swap. A `ConfigError` leaves all as it was. One at a time."""
         async with self._reloading:
-            loaded = await asyncio.to_thread(self._read)
-            await self._apply(loaded)
-            return loaded
+            loaded = self._base = await asyncio.to_thread(self._read)
+            whole = await self._installed.whole(loaded)
+            await self._apply(whole)
+            return whole
+
+    async def _renew(self) -> None:
+        """Apply what was installed, changed or removed, at all workers."""
+        async with self._reloading:
+            await self._apply(await self._installed.whole(self._base))
+        if self._crew is not None:
+            await self._crew.reload()
+
+    async def order(self, name: str, wish: Wish, actor: str) -> None:
+        """What a person wants of a server, see `Pool.order`."""
+        await self._pool.order(name, wish, actor)
+
+    async def trial(self, server: Server) -> Catalogue:
+        """What it offers, see `Pool.trial`."""
+        return await self._pool.trial(server)
 
     async def settled(self, timeout: float) -> None:
         """Wait until every server is ready or failing, for at most `timeout` seconds."""
@@ -212,6 +255,8 @@ class Gateway:
     def drain(self) -> None:
         """Refuse what is new and end the streams that would never end by themselves."""
         self._announcer.drain()
+        self._logs.end()
+        self._installed.changes.close()
 
     async def close(self, grace: float) -> None:
         """Stop every server, write what is unwritten. Takes not much longer than `grace` seconds."""
@@ -240,6 +285,7 @@ class Gateway:
 
     def catalogue(self, server: str, catalogue: Catalogue) -> None:
         self._cache.forget(server)
+        self._installed.catalogue()
         self._catalog.learn(server, catalogue)
         if self._crew is not None:
             self._crew.catalogue(server, catalogue)
@@ -252,6 +298,9 @@ class Gateway:
 
     def state(self, status: Status) -> None:
         self._watching.state(status)
+        if self._crew is None or self._crew.writes_of(status.server):
+            self._logs.note(status.server.name, status.state.value, told(status))
+        self._installed.state(status)
         if self._crew is not None:
             self._crew.state(status)
         self._changed()

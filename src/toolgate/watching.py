@@ -1,7 +1,7 @@
 """Everything that looks on while the gateway serves: metrics, traces, records, the states of servers, their health."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Self
@@ -21,7 +21,7 @@ from toolgate.observe.metrics import Metrics, Reading
 from toolgate.observe.process import figures
 from toolgate.observe.slo import Objectives, Windows
 from toolgate.observe.tracing import Tracer
-from toolgate.recording.recorder import Recorder
+from toolgate.recording.recorder import Recorder, Sink
 from toolgate.store.database import Database
 from toolgate.store.transitions import Transitions
 from toolgate.upstream.base import State, Status
@@ -45,7 +45,7 @@ class Watching:
         self.metrics = metrics
         self.recorder = recorder
         self.tracer = tracer
-        self._transitions = transitions
+        self.transitions = transitions
         self._checked = Checked(time.time)
 
     @classmethod
@@ -57,16 +57,17 @@ class Watching:
         resolve: Resolve,
         stack: AsyncExitStack,
         crew: Crew | None = None,
+        sinks: Sequence[Sink] = (),
     ) -> Self:
-        """`crew` are the other workers, where there are any. What has to be closed is pushed on `stack`, which closes
-        it before the database."""
+        """`crew` are the other workers, where there are any; `sinks` take the record of each call, too. What has to be
+        closed is pushed on `stack`, which closes it before the database."""
         metrics = Metrics(partial(_listed, catalog), str(crew.seat.number if crew is not None else 0))
         transitions = await Transitions.open(database)
         stack.push_async_callback(transitions.close)
         kept = document.record
         recorder = Recorder.open(
             database,
-            sinks=[metrics.record],
+            sinks=[metrics.record, *sinks],
             audit_days=kept.audit_days,
             audit_rows=kept.audit_rows,
             usage_days=kept.usage_days,
@@ -118,12 +119,14 @@ class Watching:
         if self._leads:
             metrics.read_all(server_gauges(pool.statuses))
         statuses, under_way = (pool.statuses, pool.under_way) if crew is None else (crew.statuses, crew.under_way)
-        return HealthReport(statuses, self._transitions.of, windows, checked, under_way)
+        return HealthReport(statuses, self.transitions.of, windows, checked, under_way)
 
     def state(self, status: Status) -> None:
         """A server's state changed."""
         if self._leads:
-            self._transitions.note(status.server.name, status.state.value, status.since, status.reason)
+            self.transitions.note(
+                status.server.name, status.state.value, status.since, status.reason, status.cause.value, status.actor
+            )
 
     def keep(self, names: Iterable[str]) -> None:
         """These are the servers now."""

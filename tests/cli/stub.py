@@ -38,7 +38,7 @@ def stub_gateway(script: Script) -> Iterator[tuple[str, list[Asked]]]:
             self.end_headers()
             self.wfile.write(answer)
 
-        do_GET = do_POST = _any  # noqa: N815  # the names that the base class looks for
+        do_GET = do_POST = do_DELETE = _any  # noqa: N815  # the names that the base class looks for
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
             pass

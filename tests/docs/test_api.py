@@ -11,7 +11,7 @@ async def test_everything_on_the_page_answers_as_it_says(start_gateway: StartGat
     gateway = await start_gateway({"version": 1, "sources": []})
     [name] = await gateway.settled()
     endpoints = re.findall(r"^## `(GET|POST) (\S+)`", page.read_text(), re.MULTILINE)
-    assert len(endpoints) == 12
+    assert len(endpoints) == 17
     for method, path in endpoints:
         async with gateway.session.request(method, gateway.url + path.format(name=name)) as response:
             assert response.status == 200, path

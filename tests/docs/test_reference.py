@@ -27,6 +27,7 @@ from toolgate.config.model import (
     Tracing,
     VirtualServer,
 )
+from toolgate.config.sandbox import Sandbox
 from toolgate.errors import ToolgateError
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -50,6 +51,7 @@ def section(page: Path, heading: str) -> str:
         ("`tracing`", Tracing),
         ("`record`", Record),
         ("`health`", Health),
+        ("`sandbox`", Sandbox),
     ],
 )
 def test_every_setting_is_documented_and_no_other(heading: str, model: type[BaseModel]) -> None:
@@ -72,6 +74,8 @@ def test_every_variable_is_documented_and_no_other() -> None:
         "TOOLGATE_STATE",
         "TOOLGATE_URL",
         "TOOLGATE_KEY",
+        "TOOLGATE_MASTER_KEY",
+        "TOOLGATE_MASTER_KEY_FILE",
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.parts.where import Parts
 from tests.peers import LEGACY, MODERN
@@ -41,6 +42,8 @@ class RealServer:
     speaks: str = LEGACY
     shadowed: bool = False
     """Whether a server before it lists the same addresses."""
+    sandbox: Mapping[str, Any] = field(default_factory=dict)
+    """What it may use besides itself."""
     apart: frozenset[str] = frozenset()
     """What a test of its own asks for, because it changes what the server offers."""
 
@@ -57,14 +60,16 @@ class RealServer:
         """The server's entry in `toolgate.yaml`."""
         if isinstance(self.start, str):
             return {"url": self.start}
-        return {"command": self.start[0], "args": list(self.start[1:]), "env": dict(self.env)}
+        return {"command": self.start[0], "args": list(self.start[1:]), "env": dict(self.env), "sandbox": self.sandbox}
 
 
 def real_servers(parts: Parts, folder: Path, page: str, modern: str, legacy: str) -> dict[str, RealServer]:
     """`page` is the URL of an HTML page; `modern` and `legacy` are those of the fixture servers."""
-    files, repository = folder / "files", folder / "repository"
+    files, repository, tables, graph = (folder / name for name in ("files", "repository", "tables", "graph"))
     fill(files)
     commit(repository)
+    tables.mkdir()
+    graph.mkdir()
     servers = [
         RealServer(
             "everything",
@@ -77,29 +82,39 @@ def real_servers(parts: Parts, folder: Path, page: str, modern: str, legacy: str
             [*parts.node("server-filesystem"), str(files)],
             samples.filesystem(files),
             reset=lambda: fill(files),
+            sandbox=_writes(files),
         ),
         RealServer(
             "memory",
             parts.node("server-memory"),
             samples.memory(),
-            env={"MEMORY_FILE_PATH": str(folder / "through.jsonl")},
+            env={"MEMORY_FILE_PATH": str(graph / "through.jsonl")},
             private={"MEMORY_FILE_PATH": str(folder / "direct.jsonl")},
+            sandbox=_writes(graph),
         ),
         RealServer("thinking", parts.node("server-sequential-thinking"), samples.sequential_thinking()),
         RealServer("time", parts.server("mcp-server-time"), samples.time(), speaks=MODERN),
-        RealServer("fetch", parts.server("mcp-server-fetch"), samples.fetch(page), speaks=MODERN),
+        RealServer(
+            "fetch",
+            parts.server("mcp-server-fetch"),
+            samples.fetch(page),
+            speaks=MODERN,
+            sandbox={"network": [urlsplit(page).netloc]},
+        ),
         RealServer(
             "git",
             parts.server("mcp-server-git"),
             samples.git(repository),
             env=_GIT,
             reset=lambda: commit(repository),
+            sandbox=_writes(repository),
             speaks=MODERN,
         ),
         RealServer(
             "sqlite",
-            [*parts.server("mcp-server-sqlite"), "--db-path", str(folder / "gates.sqlite")],
+            [*parts.server("mcp-server-sqlite"), "--db-path", str(tables / "gates.sqlite")],
             samples.sqlite(),
+            sandbox=_writes(tables),
         ),
         RealServer("modern", modern, samples.fixture(), speaks=MODERN),
         RealServer("legacy", legacy, samples.fixture(), shadowed=True),
@@ -107,24 +122,31 @@ def real_servers(parts: Parts, folder: Path, page: str, modern: str, legacy: str
     return {server.name: server for server in servers}
 
 
+def _writes(folder: Path) -> dict[str, Any]:
+    return {"mounts": [{"path": str(folder), "writable": True}]}
+
+
 def fill(folder: Path) -> None:
-    """The folder itself stays: the server holds on to it."""
-    folder.mkdir(exist_ok=True)
-    for entry in folder.iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    _clear(folder)
     (folder / "note.txt").write_text("first line\nsecond line\n")
     (folder / "pixel.png").write_bytes(_PIXEL)
 
 
 def commit(folder: Path) -> None:
     """One commit, and one change that is not in it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    _clear(folder)
     _git(folder, "init", "--quiet", "--initial-branch=main")
     (folder / "README.md").write_text("# Gates\n")
     _git(folder, "add", ".")
     _git(folder, "commit", "--quiet", "--message=Begin")
     (folder / "README.md").write_text("# Gates\n\nThere are two.\n")
+
+
+def _clear(folder: Path) -> None:
+    """The folder itself stays: the server holds on to it."""
+    folder.mkdir(exist_ok=True)
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def _git(folder: Path, *arguments: str) -> None:

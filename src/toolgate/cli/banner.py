@@ -40,7 +40,7 @@ def _left_out(report: SourceReport) -> list[str]:
 def state_line(entry: Entry) -> str:
     """`time: ready, 2 tools (modern)` or `git: failing: why (what to do)`"""
     line = f"{entry['name']}: {entry['state']}"
-    if entry["state"] == "ready":
+    if entry["state"] in {"ready", "idle"}:
         era = f" ({entry['era']})" if entry.get("era") else ""
         return f"{line}, {_offers(entry)}{era}"
     reason, hint = entry.get("reason") or "", entry.get("hint") or ""
@@ -55,7 +55,7 @@ def summary_line(report: Sequence[Entry]) -> str:
     ready = [entry for entry in report if entry["state"] == "ready"]
     tools = sum(entry["tools"] for entry in report)
     line = f"{len(ready)} of {_count(len(report), 'server')} ready, {_count(tools, 'tool')}"
-    for state in ("starting", "failing"):
+    for state in ("idle", "starting", "failing", "stopped"):
         if names := [str(entry["name"]) for entry in report if entry["state"] == state]:
             line += f"; {state}: {', '.join(names)}"
     return line

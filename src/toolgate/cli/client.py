@@ -68,8 +68,20 @@ class Api:
     def get(self, path: str) -> Json:
         return self._ask("GET", path)
 
-    def post(self, path: str) -> Json:
-        return self._ask("POST", path)
+    def post(self, path: str, body: Json | None = None) -> Json:
+        return self._ask("POST", path, body)
+
+    def delete(self, path: str) -> Json:
+        return self._ask("DELETE", path)
+
+    def events(self, path: str) -> Iterator[str]:
+        """The data of server-sent events, for as long as they come."""
+        with _response(self._endpoint, "GET", f"/api/v1/{path}", None, {}, self._timeout) as response:
+            if response.status != 200:
+                raise _refusal(_decoded(response, response.read()))
+            decoder = Decoder(_LIMIT)
+            while chunk := response.read1(_CHUNK):
+                yield from (event.data.decode("utf-8", "replace") for event in decoder.feed(chunk))
 
     def servers(self) -> list[Json]:
         entries: list[Json] = self.get("servers")["servers"]
@@ -78,10 +90,12 @@ class Api:
     def server(self, name: str) -> Json:
         return self.get(f"servers/{quote(name, safe='')}")
 
-    def _ask(self, method: str, path: str) -> Json:
-        with _response(self._endpoint, method, f"/api/v1/{path}", None, {}, self._timeout) as response:
+    def _ask(self, method: str, path: str, body: Json | None = None) -> Json:
+        sent = json.dumps(body).encode() if body is not None else None
+        head = {"Content-Type": "application/json"} if sent is not None else {}
+        with _response(self._endpoint, method, f"/api/v1/{path}", sent, head, self._timeout) as response:
             answer = _decoded(response, response.read())
-            if response.status != 200:
+            if response.status not in {200, 201}:
                 raise _refusal(answer)
             return answer
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -11,10 +12,15 @@ import msgspec
 from toolgate.cli.reachability import Step, reach
 from toolgate.errors import SecretMissing, SignInNeeded, ToolgateError
 from toolgate.http.pool import Pool
+from toolgate.model.profile import ELSEWHERE
 from toolgate.model.secretref import Secret, Template
-from toolgate.model.server import Http, Server, Stdio
+from toolgate.model.server import GraphQl, Http, OpenApi, Server, Stdio
 from toolgate.model.tool import Kind
-from toolgate.runtime import command, process
+from toolgate.runtime import command
+from toolgate.runtime.base import Runtime
+from toolgate.runtime.local import local_runtimes
+from toolgate.runtime.packages.packages import Packages, Prepare
+from toolgate.runtime.packages.run import Runner
 from toolgate.secrets.child_environment import child_environment
 from toolgate.secrets.resolve import Resolver
 from toolgate.upstream import resolved
@@ -22,6 +28,7 @@ from toolgate.upstream.base import Link
 from toolgate.upstream.launch import StdioLinks
 from toolgate.upstream.reach import HttpLinks
 from toolgate.upstream.relay import NoNews
+from toolgate.upstream.services.reach import ServiceLinks
 
 __all__ = ["diagnose"]
 
@@ -31,10 +38,15 @@ _ASK: Final = 10.0  # seconds a question
 _GRACE: Final = 1.0
 
 
-async def diagnose(server: Server, resolver: Resolver) -> AsyncIterator[Step]:
+async def diagnose(server: Server, resolver: Resolver, state: Path) -> AsyncIterator[Step]:
     """The steps in their order; the last one is the one that failed, if any did."""
     resolve = partial(_resolve, resolver, server.name)
-    steps = _url(server, server.transport, resolve) if isinstance(server.transport, Http) else _child(server, resolve)
+    if isinstance(server.transport, Http):
+        steps = _url(server, server.transport, resolve)
+    elif isinstance(server.transport, OpenApi | GraphQl):
+        steps = _described(server, resolve)
+    else:
+        steps = _child(server, resolve, state)
     try:
         async with aclosing(steps):
             async for step in steps:
@@ -73,23 +85,63 @@ async def _url(server: Server, transport: Http, resolve: resolved.Resolve) -> As
             yield Step("auth", ok=True, text=given)
 
 
+async def _described(server: Server, resolve: resolved.Resolve) -> AsyncGenerator[Step, None]:
+    async with Pool() as connections:
+        links = ServiceLinks(connections, resolve, response_bytes=_RESPONSE_BYTES, start_timeout=_ASK)
+        try:
+            link = await links(server, None, NoNews())
+        except SecretMissing:
+            raise
+        except ToolgateError as error:
+            yield Step("description", ok=False, text=error.message, hint=error.hint)
+            return
+        yield Step("description", ok=True, text="it was read, and the API is there")
+        async with _closing(link):
+            async for step in _spoken(link):
+                yield step
+
+
 def _auth_hint(transport: Http) -> str:
     if transport.headers:
         return "the headers that it was given were not accepted: look at the key and its expiry"
     return "give it a key: toolgate servers add NAME --url … --header 'Authorization: Bearer ${KEY}'"
 
 
-async def _child(server: Server, resolve: resolved.Resolve) -> AsyncGenerator[Step, None]:
+async def _child(server: Server, resolve: resolved.Resolve, state: Path) -> AsyncGenerator[Step, None]:
+    runtime = local_runtimes(state)
+    packages = Packages(state / "packages", Runner(runtime), os.environ)
+    try:
+        async with aclosing(_started(server, resolve, runtime, packages.prepared)) as steps:
+            async for step in steps:
+                yield step
+    finally:
+        await packages.close()
+        await runtime.close()
+
+
+async def _started(
+    server: Server, resolve: resolved.Resolve, runtime: Runtime, prepare: Prepare
+) -> AsyncGenerator[Step, None]:
     assert isinstance(server.transport, Stdio)  # noqa: S101  # the caller looked
     environment = partial(child_environment, os.environ)
-    launch, _ = await resolved.launch(server.transport, resolve, environment)
+    launch, _ = await resolved.launch(server.transport, resolve, environment, server.profile, server.owner)
     try:
-        path, _ = command.found(launch)
+        prepared = (await prepare(server.name, launch)).launch
+        path = prepared.command if prepared.profile.runtime in ELSEWHERE else command.found(prepared)[0]
     except ToolgateError as error:
         yield Step("command", ok=False, text=error.message, hint=error.hint)
         return
+    if prepared is not launch:
+        path += f", installed for {launch.command} in {prepared.profile.mounts[-1].path}"
     yield Step("command", ok=True, text=path)
-    links = StdioLinks(process.start, resolve, environment, response_bytes=_RESPONSE_BYTES, start_timeout=_START)
+    links = StdioLinks(
+        runtime,
+        resolve,
+        environment,
+        response_bytes=_RESPONSE_BYTES,
+        start_timeout=_START,
+        prepare=prepare,
+    )
     try:
         link = await links(server, None, NoNews())
     except ToolgateError as error:

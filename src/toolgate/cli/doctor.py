@@ -13,6 +13,7 @@ from toolgate.cli.outcome import FAILED
 from toolgate.cli.output import print_json
 from toolgate.cli.servers import find_server
 from toolgate.cli.settings import Settings
+from toolgate.cli.walls import show_walls
 from toolgate.config.load import Loaded
 from toolgate.model.secretref import Template
 from toolgate.model.server import Http, Provenance, Server
@@ -24,23 +25,26 @@ __all__ = ["doctor"]
 
 
 @click.command(
-    short_help="Find out why a server cannot be reached.",
-    epilog="Examples:\n\n\b\n  toolgate doctor https://docs.example.com/mcp\n  toolgate doctor github\n\n"
-    "Ends with 1 where a step fails.",
+    short_help="Find out why a server cannot be reached, or what sandboxes there are.",
+    epilog="Examples:\n\n\b\n  toolgate doctor\n  toolgate doctor https://docs.example.com/mcp\n"
+    "  toolgate doctor github\n\nEnds with 1 where a step fails.",
 )
-@click.argument("target", metavar="URL|SERVER")
+@click.argument("target", metavar="[URL|SERVER]", required=False)
 @config_option
 @json_option
-def doctor(target: str, config: Path | None, as_json: bool) -> None:
+def doctor(target: str | None, config: Path | None, as_json: bool) -> None:
     """Try to reach a server step by step, and name the step that fails.
 
     For a URL: DNS, TCP, TLS, era, capabilities, auth. For a SERVER of the configuration that is started here: its
-    command, its start, era, capabilities.
+    command, its start, era, capabilities. Without either: which sandboxes work here, and what each of them enforces.
     """
     settings = Settings(config)
+    if target is None:
+        show_walls(settings.state, as_json=as_json)
+        return
     loaded = settings.read()
     server = _server(loaded, target)
-    steps = asyncio.run(_examine(server, loaded, (lambda _: None) if as_json else _print))
+    steps = asyncio.run(_examine(server, loaded, settings.state, (lambda _: None) if as_json else _print))
     failed = next((step for step in steps if not step.ok), None)
     if as_json:
         listed = [{"step": step.name, "ok": step.ok, "text": step.text, "hint": step.hint} for step in steps]
@@ -57,11 +61,11 @@ def _server(loaded: Loaded, target: str) -> Server:
     return find_server(loaded.servers, target)
 
 
-async def _examine(server: Server, loaded: Loaded, tell: "Callable[[Step], None]") -> "list[Step]":
+async def _examine(server: Server, loaded: Loaded, state: Path, tell: "Callable[[Step], None]") -> "list[Step]":
     from toolgate.cli.diagnosis import diagnose  # noqa: PLC0415  # the links with their HTTP client: 300 ms
 
     steps = []
-    async for step in diagnose(server, loaded.resolver):
+    async for step in diagnose(server, loaded.resolver, state):
         steps.append(step)
         tell(step)
     return steps

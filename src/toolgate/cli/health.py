@@ -13,7 +13,9 @@ from toolgate.cli.status import running_gateway
 __all__ = ["health", "milliseconds", "percent", "span", "styled_condition"]
 
 _HEAD: Final = ("SERVER", "HEALTH", "UPTIME 24H", "7D", "MTBF", "MTTR", "P50", "P95", "ERRORS 5M")
-_COLOURS: Final = {"healthy": "green", "starting": "yellow", "degraded": "yellow", "unhealthy": "red"}
+_COLOURS: Final = {
+    "healthy": "green", "starting": "yellow", "degraded": "yellow", "unhealthy": "red", "stopped": "bright_black",
+}  # fmt: skip
 
 
 @click.command(

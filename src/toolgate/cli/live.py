@@ -19,7 +19,10 @@ __all__ = ["LiveLines"]
 Report = Sequence[dict[str, Any]]
 
 _NAMES: Final = 6  # servers named while they start
-_MARKS: Final = {"ready": "[green]✓[/]", "failing": "[red]✗[/]", "starting": "[yellow]…[/]", "stopped": "[dim]-[/]"}
+_MARKS: Final = {
+    "ready": "[green]✓[/]", "idle": "[cyan]✓[/]", "failing": "[red]✗[/]", "starting": "[yellow]…[/]",
+    "stopped": "[dim]-[/]",
+}  # fmt: skip
 
 
 class LiveLines:

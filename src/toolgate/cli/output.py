@@ -9,7 +9,7 @@ import click
 
 __all__ = ["print_json", "print_note", "print_table", "styled_state"]
 
-_COLOURS: Final = {"ready": "green", "starting": "yellow", "failing": "red", "stopped": "bright_black"}
+_COLOURS: Final = {"ready": "green", "starting": "yellow", "failing": "red", "idle": "cyan", "stopped": "bright_black"}
 
 
 def print_json(value: Any) -> None:

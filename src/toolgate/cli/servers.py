@@ -17,7 +17,7 @@ from toolgate.config import edit
 from toolgate.config.load import FILE_NAME
 from toolgate.errors import ToolgateError
 from toolgate.model.secretref import MASK, Template
-from toolgate.model.server import Server, Stdio
+from toolgate.model.server import GraphQl, Http, OpenApi, Server, Stdio
 
 __all__ = ["ServerUnknownError", "find_server", "servers"]
 
@@ -50,7 +50,8 @@ def servers() -> None:
 
 \b
   toolgate servers add time -- uvx mcp-server-time
-  toolgate servers add github --env GITHUB_TOKEN='${GITHUB_TOKEN}' -- npx -y @scope/server-github
+  toolgate servers add notes --writable ~/notes -- npx -y @modelcontextprotocol/server-filesystem ~/notes
+  toolgate servers add github --network api.github.com --env GITHUB_TOKEN='${GITHUB_TOKEN}' -- npx -y server-github
   toolgate servers add docs --url https://docs.example.com/mcp --header 'Authorization: Bearer ${DOCS_TOKEN}'
 
 Write ${NAME} for what is secret: it is looked up in the environment and .env when the server starts.""",
@@ -61,6 +62,9 @@ Write ${NAME} for what is secret: it is looked up in the environment and .env wh
 @click.option("--header", "headers", multiple=True, metavar="'K: V'", help="With --url; may be given several times.")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="With a command; may be given several times.")
 @click.option("--cwd", metavar="FOLDER", help="The folder that the command starts in.")
+@click.option("--mount", "mounts", multiple=True, metavar="PATH", help="A file or folder that the command may read.")
+@click.option("--writable", multiple=True, metavar="PATH", help="A file or folder that the command may change.")
+@click.option("--network", multiple=True, metavar="HOST", help="A host that the command may reach; * for every one.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a call may take.")
 @click.option("--replace", is_flag=True, help="Take the place of a server of that name.")
 @config_option
@@ -72,6 +76,9 @@ def add(
     headers: tuple[str, ...],
     variables: tuple[str, ...],
     cwd: str | None,
+    mounts: tuple[str, ...],
+    writable: tuple[str, ...],
+    network: tuple[str, ...],
     timeout: float | None,
     replace: bool,
     config: Path | None,
@@ -88,8 +95,17 @@ def add(
         "timeout": timeout,
     }
     path = _document(Settings(config))
+    seen = [_from(path, mount) for mount in mounts]
+    changed = [{"path": _from(path, mount), "writable": True} for mount in writable]
+    sandbox = {"mounts": [*seen, *changed], "network": list(network)}
+    entry["sandbox"] = {key: value for key, value in sandbox.items() if value}
     edit.add_server(path, name, {key: value for key, value in entry.items() if value}, replace=replace)
     _print_done(f"added {name} to {path}", {"added": name, "file": str(path)}, as_json)
+
+
+def _from(document: Path, path: str) -> str:
+    """A path as it reads in the document, whose own folder is what paths in it are relative to."""
+    return path if path.startswith("~") or document.absolute().parent == Path.cwd() else str(Path.cwd() / path)
 
 
 @servers.command(name="remove", epilog="Example:  toolgate servers remove time")
@@ -146,10 +162,23 @@ def describe(server: Server) -> dict[str, Any]:
         facts["env"] = _masked(server.transport.env)
         facts["cwd"] = server.transport.cwd
     else:
-        facts["url"] = _address(server.transport.url)
-        facts["headers"] = _masked(server.transport.headers)
+        facts |= _remote_facts(server.transport)
     facts["timeout"] = server.timeout
     return {key: value for key, value in facts.items() if value}
+
+
+def _remote_facts(transport: Http | OpenApi | GraphQl) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if isinstance(transport, OpenApi):
+        described = transport.description
+        facts["openapi"] = _address(described) if "://" in described.text else described.text
+        facts["auth"] = _masked(transport.auth)
+    if transport.url is not None:
+        facts["graphql" if isinstance(transport, GraphQl) else "url"] = _address(transport.url)
+    facts["headers"] = _masked(transport.headers)
+    if not isinstance(transport, Http):
+        facts |= {"include": list(transport.include), "exclude": list(transport.exclude)}
+    return facts
 
 
 def _program(command: Template) -> str:

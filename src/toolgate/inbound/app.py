@@ -129,7 +129,7 @@ class App:
         path = request.path
         if self._sse.serves(path):
             await self._sse(request, principal, name)
-        elif path.startswith("/api/"):
+        elif path.startswith(("/api/", "/functions/")):
             try:
                 await asgi.answer(request, self._control)
             except ToolgateError as error:
