@@ -15,7 +15,7 @@ from bench.child import Unavailable
 from bench.cores import Cores
 from bench.plan import Plan
 from bench.rig import Rig
-from bench.scenarios import catalogue, eras, idle, large, overload, peers, road, start, stdio, streams, workers
+from bench.scenarios import catalogue, eras, idle, large, overload, peers, road, sandbox, start, stdio, streams, workers
 from bench.table import Table, show
 
 Scenario = Callable[[Rig], Awaitable[list[Table]]]
@@ -29,6 +29,7 @@ SCENARIOS: dict[str, Scenario] = {
     "idle": idle.run,
     "catalogue": catalogue.run,
     "start": start.run,
+    "sandbox": sandbox.run,
     "workers": workers.run,
     "overload": overload.run,
     "peers": peers.run,
