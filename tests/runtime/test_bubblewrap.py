@@ -172,3 +172,17 @@ async def test_the_same_holds_for_a_gateway_without_rights() -> None:
     )
     out, _ = await process.communicate()
     assert process.returncode == 0, out.decode()[-4_000:]
+
+
+async def test_a_link_to_a_program_leads_to_what_lies_beside_the_program(
+    runtime: Bubblewrap, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    away = tmp_path_factory.mktemp("away")
+    (away / "lib").mkdir()
+    (away / "lib" / "program.sh").write_text('#!/bin/sh\nexec cat "$(dirname "$(readlink -f "$0")")/beside"\n')
+    (away / "lib" / "program.sh").chmod(0o755)
+    (away / "lib" / "beside").write_text("found\n")
+    link = tmp_path_factory.mktemp("bin") / "program"
+    link.symlink_to(away / "lib" / "program.sh")
+    async with started(runtime, str(link), profile=Profile(mounts=(Mount(str(away)),))) as (_, told):
+        assert await told.next() == b"found"

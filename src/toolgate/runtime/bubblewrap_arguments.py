@@ -71,6 +71,8 @@ class View:
     environment: Mapping[str, str] = field(repr=False)
     profile: Profile
     bound: Sequence[Bound] = ()
+    links: Sequence[tuple[str, str]] = ()
+    """What they say and where they are: programs look for what lies beside the place that a link leads to."""
     hidden: Sequence[str] = ()
     home: str | None = None
     cwd: str = HOME
@@ -158,8 +160,11 @@ def _shown(view: View) -> Iterator[str]:
     yield from ("--dir", view.cwd)
     shown = {bound.target: bound for bound in view.bound}
     covered = [path for path in view.hidden if os.path.isdir(path)]
-    for path in sorted({*shown, *view.hidden}, key=lambda path: Path(path).parts):
-        if (bound := shown.get(path)) is not None:
+    links = {path: leads for leads, path in view.links}
+    for path in sorted({*shown, *links, *view.hidden}, key=lambda path: Path(path).parts):
+        if path in links:
+            yield from ("--symlink", links[path], path)
+        elif (bound := shown.get(path)) is not None:
             yield from ("--bind" if bound.writable else "--ro-bind", bound.source, path)
         elif path in covered:
             yield from ("--perms", "0555", "--size", "4096", "--tmpfs", path)

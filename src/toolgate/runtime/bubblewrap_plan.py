@@ -16,7 +16,7 @@ from toolgate.runtime.bubblewrap_arguments import HOME, Bound, View
 from toolgate.runtime.cgroup import Cgroups, Group
 from toolgate.runtime.staging import Identities, Staged, place, stage
 from toolgate.runtime.uids import free_uid
-from toolgate.runtime.visible import hidden, looks_around, visible
+from toolgate.runtime.visible import SYSTEM, hidden, looks_around, visible
 
 __all__ = ["Plan", "Planner", "persistent_home"]
 
@@ -56,12 +56,14 @@ class Planner:
                     f"{mount.path}, which it is given, does not exist", hint="create it or correct mounts"
                 )
         mounts = visible(launch, program, str(self.state))
+        links = _links(mounts)
         bounded = self.cgroups.walls
         view = View(
             (program, *launch.args),
             _environment(launch),
             profile,
-            bound=[Bound(mount.path, mount.path, mount.writable) for mount in mounts],
+            bound=[Bound(mount.path, mount.path, mount.writable) for mount in mounts if mount.path not in links],
+            links=[(leads, path) for path, leads in links.items()],
             hidden=hidden(mounts, str(self.state)),
             home=persistent_home(self.state, name, launch.owner) if profile.persistent else None,
             cwd=_cwd(launch, cwd, mounts),
@@ -105,6 +107,17 @@ def persistent_home(state: Path, name: str, owner: str) -> str:
     except OSError as error:
         raise StartFailed(f"its persistent home {home} cannot be made: {error.strerror}") from None
     return str(home)
+
+
+def _links(mounts: tuple[Mount, ...]) -> dict[str, str]:
+    """Of what is shown, the links to what is shown as well: where they are, and what they say."""
+    links = [mount.path for mount in mounts if os.path.islink(mount.path)]
+    shown = (*SYSTEM, *(mount.path for mount in mounts if mount.path not in links))
+    return {
+        path: os.readlink(path)
+        for path in links
+        if any(Path(os.path.realpath(path)).is_relative_to(one) for one in shown)
+    }
 
 
 def _environment(launch: Launch) -> dict[str, str]:

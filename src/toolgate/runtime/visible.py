@@ -10,7 +10,7 @@ from toolgate.model.profile import Mount
 from toolgate.runtime.base import Launch
 from toolgate.runtime.prefix import editable, interpreter, package, prefix
 
-__all__ = ["hidden", "looks_around", "visible"]
+__all__ = ["SYSTEM", "hidden", "looks_around", "visible"]
 
 SYSTEM: Final = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/proc", "/sys", "/dev", "/run",
