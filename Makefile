@@ -19,8 +19,7 @@ up: $(VENV)/.installed
 	@exec $(BIN)/toolgate up $(ARGS)
 
 test: packages parts
-	@rm -f .coverage .coverage.*
-	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m tests.run $(ARGS)
 
 check: $(VENV)/.dev .parts/mcp1/.ready
 	$(BIN)/ruff check .
@@ -51,7 +50,7 @@ fuzz: $(VENV)/.dev
 		TOOLGATE_FUZZ_SEED=$(or $(TOOLGATE_FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest tests/fuzz $(ARGS)
 
 clean:
-	rm -rf $(VENV) .parts dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) .parts dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 
 # For root alone: others are told by the tests what is missing.
