@@ -25,7 +25,7 @@ from toolgate.identity.authenticate import Authenticator
 from toolgate.inbound.announce import Announcer
 from toolgate.inbound.answers import Answers
 from toolgate.inbound.app import App
-from toolgate.inbound.elsewhere import ALONE
+from toolgate.inbound.elsewhere import ALONE, Place
 from toolgate.inbound.express import Express
 from toolgate.inbound.http import StreamableHttp
 from toolgate.inbound.http_sse import HttpSse
@@ -127,52 +127,14 @@ class Gateway:
         self._installed = Installed(database, state, self, lambda: self._catalog.current, self._renew, leads=leads)
         sinks = [self._installed.counted.take]
         self._watching = await Watching.open(document, database, self._catalog, self._resolve, self._stack, crew, sinks)
-        self._logs = ServerLogs(state / "logs")
-        self._stack.push_async_callback(self._logs.close)
-        runtime = await asyncio.to_thread(local_runtimes, state)
-        self._stack.push_async_callback(runtime.close)
-        runtime.sweep()
-        packages = Packages(state / "packages", Runner(runtime), os.environ)
-        self._stack.push_async_callback(packages.close)
-        self._pool = Pool(
-            self._resolve,
-            memory,
-            self,
-            response_bytes=document.limits.response_bytes,
-            start_timeout=document.start_timeout,
-            environment=partial(child_environment, os.environ),
-            fingerprint_key=key,
-            elsewhere=crew.reach if crew is not None else None,
-            life=self._share(document).life,
-            halts=await Halts.open(database),
-            log=self._logs.write,
-            prepare=packages.prepared,
-            runtime=runtime,
-        )
+        self._pool = await self._servers(database, memory, key, state)
         self._sessions = Sessions(key, place=place)
         self._stack.callback(self._sessions.close)
         self._announcer = Announcer(self._catalog, self._sessions, self, self._draining)
         parking = Parking(key, place=place)
         self._stack.callback(parking.close)
         access = Access(keys, anonymous=allows_anonymous(host, document.access.anonymous), token=token)
-        self._authorize = Authorize(self._catalog.permissions, document)
-        refused = self._watching.metrics.refused
-        self._limit = Limit(crew.seat.buckets if crew is not None else LocalBuckets(), self._share(document), refused)
-        self._cache = Cache(self._share(document))
-        record = Record(self._watching.recorder)
-        road = pipeline(self._pool.send, stages(record, self._authorize, self._limit, self._cache))
-        answers = Answers(road, self, parking, self._watching.tracer)
-        updates = Updates(self, self._sessions)
-        mcp = StreamableHttp(self._catalog, answers, self._sessions, self._announcer, updates)
-        self._express = Express(
-            self._catalog,
-            self._pool,
-            self._watching.tracer,
-            self._sessions,
-            mcp,
-            stages=(record, self._authorize, self._limit, self._cache),
-        )
-        sse = HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer, place)
+        mcp, sse = self._road(parking, place)
         gauges: dict[str, Callable[[], Reading]] = {
             "toolgate_calls_parked": lambda: len(parking),
             "toolgate_sessions": lambda: len(self._sessions),
@@ -192,12 +154,61 @@ class Gateway:
             authenticate=access.principal,
             keys=lambda: keys.revision,
             at_once=self._express.take,
-            count=refused,
+            count=self._watching.metrics.refused,
             ready=lambda: not self._draining.is_set(),
             request_bytes=document.limits.request_bytes,
         )
         if crew is not None:
             self.app = await crew.open(self.app, self._pool, self._watching.metrics, self.reload)
+
+    async def _servers(self, database: Database, memory: CatalogueMemory, key: bytes, state: Path) -> Pool:
+        """What they are started in, and what is kept of them."""
+        self._logs = ServerLogs(state / "logs")
+        self._stack.push_async_callback(self._logs.close)
+        runtime = await asyncio.to_thread(local_runtimes, state)
+        self._stack.push_async_callback(runtime.close)
+        runtime.sweep()
+        packages = Packages(state / "packages", Runner(runtime), os.environ)
+        self._stack.push_async_callback(packages.close)
+        document, crew = self.loaded.document, self._crew
+        return Pool(
+            self._resolve,
+            memory,
+            self,
+            response_bytes=document.limits.response_bytes,
+            start_timeout=document.start_timeout,
+            environment=partial(child_environment, os.environ),
+            fingerprint_key=key,
+            elsewhere=crew.reach if crew is not None else None,
+            life=self._share(document).life,
+            halts=await Halts.open(database),
+            log=self._logs.write,
+            prepare=packages.prepared,
+            runtime=runtime,
+        )
+
+    def _road(self, parking: Parking, place: Place) -> tuple[StreamableHttp, HttpSse]:
+        """From the doors through the stages to the servers."""
+        document, crew = self.loaded.document, self._crew
+        self._authorize = Authorize(self._catalog.permissions, document)
+        refused = self._watching.metrics.refused
+        self._limit = Limit(crew.seat.buckets if crew is not None else LocalBuckets(), self._share(document), refused)
+        self._cache = Cache(self._share(document))
+        record = Record(self._watching.recorder)
+        road = pipeline(self._pool.send, stages(record, self._authorize, self._limit, self._cache))
+        answers = Answers(road, self, parking, self._watching.tracer)
+        updates = Updates(self, self._sessions)
+        mcp = StreamableHttp(self._catalog, answers, self._sessions, self._announcer, updates)
+        self._express = Express(
+            self._catalog,
+            self._pool,
+            self._watching.tracer,
+            self._sessions,
+            mcp,
+            stages=(record, self._authorize, self._limit, self._cache),
+        )
+        sse = HttpSse(self._catalog, self._sessions, mcp.legacy, mcp.in_session, self._announcer, place)
+        return mcp, sse
 
     def _share(self, document: Document) -> Document:
         """What this process may use up of what the document gives to all."""
