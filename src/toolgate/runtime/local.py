@@ -23,4 +23,6 @@ def local_runtimes(state: Path) -> Choice:
         Containers("docker", gateway, folder=state / "containers", runtime="runsc"),
     ]
     e2b = E2b(state / "e2b")
-    return Choice([Bubblewrap(state), Landlock(state), Plain()], containers, [Kubernetes(state), e2b], [e2b])
+    kubernetes = Kubernetes(state / "kubernetes")
+    elsewhere = (kubernetes, e2b)
+    return Choice([Bubblewrap(state), Landlock(state), Plain()], containers, elsewhere, elsewhere)
