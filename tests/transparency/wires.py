@@ -52,7 +52,8 @@ async def stdio_server(scripted: Scripted) -> AsyncIterator[dict[str, Any]]:
     server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=_LONGEST)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        yield {"command": sys.executable, "args": ["-I", "-S", str(_PUMP), str(port)]}
+        pump = {"command": sys.executable, "args": ["-I", "-S", str(_PUMP), str(port)]}
+        yield {**pump, "sandbox": {"runtime": "process"}}  # what it pumps comes from the test, behind no wall
 
 
 class _PostWire:
