@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,11 +31,15 @@ from toolgate.config.model import Life
 from toolgate.errors import CannotAsk, ServerUnavailable, ToolgateError
 from toolgate.model.life import Wish
 from toolgate.model.principal import LOCAL
+from toolgate.model.profile import Profile
 from toolgate.model.secretref import Secret, Template
 from toolgate.model.server import Provenance, Server, Stdio
 from toolgate.model.tool import Catalogue
 from toolgate.pipeline.call import Call, Reply
 from toolgate.protocol.eras import Era
+from toolgate.runtime.base import Runtime
+from toolgate.runtime.cgroup import Cgroups
+from toolgate.runtime.local import local_runtimes
 from toolgate.upstream.base import Status
 from toolgate.upstream.pool import Pool
 
@@ -44,6 +49,7 @@ _CHILD: Final = Path(__file__).with_name("stubs") / "mortal.py"
 _WISHES: Final = ("stop", "start", "restart", "crash", "kill", "start")
 _SETTLE: Final = 30.0  # seconds for what was stopped to be gone
 _READY: Final = b"ready"
+_COUNTED: Final = ("groups", "processes", "descriptors", "tasks")
 
 
 class _House:
@@ -77,8 +83,9 @@ class _Silent:
 
 @dataclass(frozen=True, slots=True)
 class Had:
-    """What a process has at a moment; `memory` in MiB."""
+    """What a process has at a moment; `groups` are control groups of its servers, `memory` is in MiB."""
 
+    groups: int
     processes: int
     descriptors: int
     tasks: int
@@ -88,8 +95,13 @@ class Had:
     def now(cls) -> "Had":
         gc.collect()
         own = psutil.Process()
+        groups = [folder.glob(f"toolgate-{own.pid}-*") for folder in set(Cgroups.found().folders.values())]
         return cls(
-            len(own.children(recursive=True)), own.num_fds(), len(asyncio.all_tasks()), own.memory_info().rss / 2**20
+            sum(len(list(found)) for found in groups),
+            len(own.children(recursive=True)),
+            own.num_fds(),
+            len(asyncio.all_tasks()),
+            own.memory_info().rss / 2**20,
         )
 
 
@@ -107,7 +119,7 @@ class Outcome:
         before, after = self.before, self.after
         found = [
             f"{name}: {getattr(before, name)} before, {getattr(after, name)} after"
-            for name in ("processes", "descriptors", "tasks")
+            for name in _COUNTED
             if getattr(after, name) > getattr(before, name)
         ]
         if after.memory > self.warm.memory * 1.2 + 8:
@@ -120,7 +132,10 @@ class Outcome:
 class Trial:
     """`servers` of them, `callers` who call one after the other, and `operations` on servers drawn by `seed`."""
 
-    def __init__(self, operations: int, servers: int = 50, callers: int = 200, seed: int = 1) -> None:
+    def __init__(
+        self, operations: int, servers: int = 50, callers: int = 200, seed: int = 1, runtime: str = "process"
+    ) -> None:
+        self._runtime = runtime
         self._operations = operations
         self._servers = servers
         self._callers = callers
@@ -130,10 +145,12 @@ class Trial:
     async def run(self) -> Outcome:
         before = Had.now()
         began = time.monotonic()
-        pool = a_pool(Life(idle=1.0, processes=max(2, self._servers * 4 // 5)))
+        folder = tempfile.TemporaryDirectory(prefix="lifecycle-")
+        runtimes = local_runtimes(Path(folder.name))
+        pool = a_pool(Life(idle=1.0, processes=max(2, self._servers * 4 // 5)), runtimes)
         outcome = Outcome(before, before, before, 0)
         try:
-            await pool.apply(a_server(f"s{number}") for number in range(self._servers))
+            await pool.apply(a_server(f"s{number}", self._runtime) for number in range(self._servers))
             await pool.settled(120)
             outcome.warm = Had.now()
             callers = [asyncio.create_task(self._call(pool, outcome.calls, number)) for number in range(self._callers)]
@@ -142,6 +159,8 @@ class Trial:
             await asyncio.gather(*callers)
         finally:
             await pool.close(1)
+            await runtimes.close()
+            folder.cleanup()
         await _gone(before)
         outcome.after = Had.now()
         outcome.seconds = time.monotonic() - began
@@ -171,10 +190,10 @@ async def _done_to(pool: Pool, name: str, wish: str) -> None:
     if wish == "crash":
         await called(pool, name, "die")
     elif wish == "kill":
-        reply = await called(pool, name, "pid")
-        if reply.isdecimal():
+        link: Any = getattr(getattr(pool.get(name), "_first", None), "link", None)
+        if link is not None:
             with suppress(ProcessLookupError):
-                os.kill(int(reply), signal.SIGKILL)
+                os.kill(link._process.pid, signal.SIGKILL)
     else:
         await pool.order(name, Wish(wish), "the trial")
 
@@ -201,30 +220,38 @@ async def _gone(before: Had) -> None:
     until = time.monotonic() + _SETTLE
     while time.monotonic() < until:
         now = Had.now()
-        if now.processes <= before.processes and now.descriptors <= before.descriptors and now.tasks <= before.tasks:
+        if not any(getattr(now, name) > getattr(before, name) for name in _COUNTED):
             return
         await asyncio.sleep(0.1)
 
 
-def a_pool(life: Life) -> Pool:
+def a_pool(life: Life, runtime: Runtime) -> Pool:
     async def resolve(template: Template) -> Secret:
         return Secret(template.text)
 
     house = _House()
     return Pool(
         resolve, house, house, response_bytes=2**20, start_timeout=60,
-        environment=lambda own: {"PATH": os.environ["PATH"], **own}, life=life,
+        environment=lambda own: {"PATH": os.environ["PATH"], **own}, life=life, runtime=runtime,
     )  # fmt: skip
 
 
-def a_server(name: str) -> Server:
-    return Server(name, Stdio(Template(sys.executable), (Template("-IS"), Template(str(_CHILD)))), Provenance("trial"))
+def a_server(name: str, runtime: str) -> Server:
+    child = Stdio(Template(sys.executable), (Template("-IS"), Template(str(_CHILD))))
+    return Server(name, child, Provenance("trial"), profile=Profile(runtime=runtime))
 
 
-async def killed(servers: int) -> list[int]:
+async def killed(servers: int, runtime: str = "process") -> list[int]:
     """The processes that outlive a gateway that is killed with SIGKILL."""
     gateway = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.lifecycle", "--victim", str(servers), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "bench.lifecycle",
+        "--victim",
+        str(servers),
+        "--runtime",
+        runtime,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert gateway.stdout is not None
     async with asyncio.timeout(120):
@@ -236,9 +263,9 @@ async def killed(servers: int) -> list[int]:
     return [] if len(children) >= servers and not alive else [process.pid for process in alive] or [0]
 
 
-async def _victim(servers: int) -> None:
-    pool = a_pool(Life())
-    await pool.apply(a_server(f"s{number}") for number in range(servers))
+async def _victim(servers: int, runtime: str) -> None:
+    pool = a_pool(Life(), local_runtimes(Path(tempfile.mkdtemp(prefix="lifecycle-"))))
+    await pool.apply(a_server(f"s{number}", runtime) for number in range(servers))
     await pool.settled(120)
     sys.stdout.write(_READY.decode())
     sys.stdout.flush()
@@ -247,13 +274,13 @@ async def _victim(servers: int) -> None:
 
 async def _main(options: argparse.Namespace) -> int:
     if options.victim:
-        await _victim(options.victim)
-    outcome = await Trial(options.operations, options.servers, options.callers, options.seed).run()
+        await _victim(options.victim, options.runtime)
+    outcome = await Trial(options.operations, options.servers, options.callers, options.seed, options.runtime).run()
     print(f"{sum(outcome.operations.values())} operations in {outcome.seconds:.0f} s: {dict(outcome.operations)}")
     print(f"{sum(outcome.calls.values())} calls: {dict(outcome.calls)}")
     for name in ("before", "warm", "after"):
         print(f"{name:<7}{getattr(outcome, name)}")
-    left = await killed(options.servers)
+    left = await killed(options.servers, options.runtime)
     wrong = [*outcome.wrong(), *([f"after a kill of the gateway: {left}"] if left else [])]
     print("\n".join(wrong) or "nothing is left")
     return bool(wrong)
@@ -265,6 +292,7 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--servers", type=int, default=50)
     parser.add_argument("--callers", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runtime", default="process", help="what the servers run in")
     parser.add_argument("--victim", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Bubblewrap:
     async def __call__(self, name: str, launch: Launch, output: Output, *, limit: int, redact: Redact) -> Running:
         program, cwd = found(launch)
         tools, planner = await asyncio.to_thread(self._look)
-        plan = await asyncio.to_thread(planner, name, launch, program, cwd)
+        plan = await self._planned(lambda: planner(name, launch, program, cwd))
         start = _Start(name, launch, tools, output, limit, redact, self._later)
         try:
             with plan.held:
@@ -63,6 +64,14 @@ class Bubblewrap:
             return nothing(f"{error.message}: {error.hint}")
         return await examine(self, planner.cgroups.walls)
 
+    async def _planned(self, planner: Callable[[], Plan]) -> Plan:
+        planning = asyncio.get_running_loop().create_task(asyncio.to_thread(planner), name="plan a sandbox")
+        try:
+            return await asyncio.shield(planning)
+        except asyncio.CancelledError:  # a thread cannot be: what it has made is taken back once it is through
+            self._later(_forsaken(planning))
+            raise
+
     def _look(self) -> tuple[Tools, Planner]:
         if self._machine is None:
             root, cgroups = os.geteuid() == 0, Cgroups.found()
@@ -75,6 +84,13 @@ class Bubblewrap:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _forsaken(planning: asyncio.Task[Plan]) -> None:
+    with suppress(StartFailed):
+        plan = await planning
+        plan.held.close()
+        await asyncio.to_thread(plan.group.remove)
 
 
 @dataclass(frozen=True, slots=True)

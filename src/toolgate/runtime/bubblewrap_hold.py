@@ -58,6 +58,7 @@ class Held:
             self._output.ended(reason)
         elif not self._stands.done():
             self._stands.set_exception(StartFailed(f"its sandbox could not be built: it {reason}"))
+            self._stands.exception()  # whoever waited may have been cancelled, and nobody else asks
 
 
 class Informed:
