@@ -104,7 +104,9 @@ class Gateway:
         gateway = cls(loaded, read, seat)
         try:
             await gateway._provision(state, token, host or loaded.document.host)
-            await gateway._apply(await gateway._installed.whole(loaded))
+            whole = await gateway._installed.whole(loaded)
+            await gateway._let_workers_in()
+            await gateway._apply(whole)  # at once: the others ask for servers from now on
         except BaseException:
             await gateway._stack.aclose()
             raise
@@ -158,8 +160,10 @@ class Gateway:
             ready=lambda: not self._draining.is_set(),
             request_bytes=document.limits.request_bytes,
         )
-        if crew is not None:
-            self.app = await crew.open(self.app, self._pool, self._watching.metrics, self.reload)
+
+    async def _let_workers_in(self) -> None:
+        if self._crew is not None:
+            self.app = await self._crew.open(self.app, self._pool, self._watching.metrics, self.reload)
 
     async def _servers(self, database: Database, memory: CatalogueMemory, key: bytes, state: Path) -> Pool:
         """What they are started in, and what is kept of them."""
