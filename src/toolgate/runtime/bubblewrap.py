@@ -19,6 +19,7 @@ from toolgate.runtime.cgroup import Cgroups
 from toolgate.runtime.child import Process
 from toolgate.runtime.command import found
 from toolgate.runtime.egress.egress import Egress
+from toolgate.runtime.group_keeper import GroupKeeper
 from toolgate.runtime.protections import Protections
 from toolgate.runtime.seccomp import program as seccomp
 from toolgate.runtime.spawn import Spawn, spawn
@@ -38,14 +39,16 @@ class Bubblewrap:
         self._machine: tuple[Tools, Planner] | None = None
         self._identities = Identities()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._keeper = GroupKeeper()
 
     async def __call__(self, name: str, launch: Launch, output: Output, *, limit: int, redact: Redact) -> Running:
         program, cwd = found(launch)
         tools, planner = await asyncio.to_thread(self._look)
         plan = await self._planned(lambda: planner(name, launch, program, cwd))
-        start = _Start(name, launch, tools, output, limit, redact, self._later)
+        start = _Start(name, launch, tools, output, limit, redact, self._later, self._keeper)
         try:
             with plan.held:
+                await self._keeper.begin()
                 return await start(plan)
         except BaseException:
             self._later(asyncio.to_thread(plan.group.remove))
@@ -55,6 +58,7 @@ class Bubblewrap:
         """Wait until nothing is left of those that ended."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._keeper.close()
         self._identities.close()
 
     async def probe(self) -> Protections:
@@ -104,6 +108,7 @@ class _Start:
     limit: int
     redact: Redact
     later: Callable[[Coroutine[Any, Any, Any]], None]
+    keeper: GroupKeeper
 
     async def __call__(self, plan: Plan) -> Process:
         """Raises `StartFailed`."""
@@ -111,7 +116,12 @@ class _Start:
         if egress is not None:
             plan.view = replace(plan.view, hosts=egress.hosts, resolv=egress.resolv)
 
+        group, over = 0, False
+
         def gone() -> None:
+            nonlocal over
+            over = True
+            self.keeper.remove(group)
             if egress is not None:
                 self.later(egress.close())
             self.later(asyncio.to_thread(plan.group.remove))
@@ -119,6 +129,8 @@ class _Start:
         held = Held(self.output)
         with Informed() as informed:
             process = await self._spawned(plan, held, informed, gone)
+            if not over:
+                self.keeper.add(group := process.pid)
             try:
                 await held.stands()
                 if egress is not None:

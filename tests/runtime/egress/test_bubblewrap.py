@@ -51,10 +51,12 @@ def test_a_server_reaches_what_its_profile_names_and_its_log_says_what_it_does_n
                 profile=Profile(network=("api.example.com", here)),
             )
             reader = Reader()
-            server = await Bubblewrap(tmp_path / "state")("demo", launch, reader, limit=2**20, redact=str)
+            runtime = Bubblewrap(tmp_path / "state")
+            server = await runtime("demo", launch, reader, limit=2**20, redact=str)
             async with asyncio.timeout(20):
                 await reader.end.wait()
             await server.stop(1)
+            await runtime.close()
             assert reader.lines == [f"this is {here}".encode(), b"unknown"], server.last_words()
             assert "`network: [evil.example.net]`" in reader.told[0]
 
