@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).parents[1]
 FIRST: Final = ("control", "inbound", "real", "transparency", "upstream", "workers")
 """Folders that take about as long as all others together."""
 ALONE: Final = ("bench", "conformance")
-"""Those that compare times, and those whose fixture server misses its own when the machine is busy."""
+"""Those that compare times, and those that were seen to fail at their own fixture server beside other work."""
 
 
 def main(arguments: list[str]) -> int:
