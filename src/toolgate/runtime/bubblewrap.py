@@ -121,7 +121,8 @@ class _Start:
         def gone() -> None:
             nonlocal over
             over = True
-            self.keeper.remove(group)
+            if group:
+                self.keeper.remove(group)
             if egress is not None:
                 self.later(egress.close())
             self.later(asyncio.to_thread(plan.group.remove))

@@ -17,7 +17,7 @@ groups=' '
 while read -r what group; do
     case $what in
     add) groups="$groups$group " ;;
-    del) groups="${groups%% "$group" *} ${groups#* "$group" }" ;;
+    del) case $groups in *" $group "*) groups="${groups%% "$group" *} ${groups#* "$group" }" ;; esac ;;
     esac
 done
 for group in $groups; do kill -KILL "-$group"; done
